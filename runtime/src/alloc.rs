@@ -1,0 +1,112 @@
+//! The library's own allocator: dlmalloc over `mmap` by raw system calls.
+//!
+//! libc's malloc may be locked by a green thread that was stopped in the middle of it, so nothing that a call, the hub
+//! or a handler reaches may use it.
+
+use crate::lock::Lock;
+use crate::sys;
+use core::alloc::{GlobalAlloc, Layout};
+
+struct Pages;
+
+// SAFETY: returns fresh private mappings or null, as the trait asks.
+unsafe impl dlmalloc::Allocator for Pages {
+    fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
+        // SAFETY: a new anonymous mapping.
+        let address = unsafe {
+            sys!(
+                libc::SYS_mmap,
+                0,
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1isize,
+                0
+            )
+        };
+        if (-4095..0).contains(&address) {
+            (core::ptr::null_mut(), 0, 0)
+        } else {
+            (address as *mut u8, size, 0)
+        }
+    }
+
+    fn remap(&self, ptr: *mut u8, oldsize: usize, newsize: usize, can_move: bool) -> *mut u8 {
+        let flags = if can_move { libc::MREMAP_MAYMOVE } else { 0 };
+        // SAFETY: dlmalloc passes a mapping that it got from `alloc`.
+        let address = unsafe { sys!(libc::SYS_mremap, ptr, oldsize, newsize, flags) };
+        if (-4095..0).contains(&address) {
+            core::ptr::null_mut()
+        } else {
+            address as *mut u8
+        }
+    }
+
+    fn free_part(&self, ptr: *mut u8, oldsize: usize, newsize: usize) -> bool {
+        // SAFETY: the tail of a mapping of ours that dlmalloc no longer uses.
+        unsafe { sys!(libc::SYS_munmap, ptr as usize + newsize, oldsize - newsize) == 0 }
+    }
+
+    fn free(&self, ptr: *mut u8, size: usize) -> bool {
+        // SAFETY: a mapping of ours that dlmalloc no longer uses.
+        unsafe { sys!(libc::SYS_munmap, ptr, size) == 0 }
+    }
+
+    fn can_release_part(&self, _flags: u32) -> bool {
+        true
+    }
+
+    fn allocates_zeros(&self) -> bool {
+        true
+    }
+
+    fn page_size(&self) -> usize {
+        4096
+    }
+}
+
+/// The heap of everything that this crate is linked into.
+#[global_allocator]
+pub static HEAP: Allocator = Allocator::new();
+
+/// See `HEAP`.
+pub struct Allocator {
+    heap: Lock<dlmalloc::Dlmalloc<Pages>>,
+}
+
+impl Allocator {
+    /// An empty heap.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Allocator { heap: Lock::new(dlmalloc::Dlmalloc::new_with_allocator(Pages)) }
+    }
+
+    /// Runs `fork` with the heap locked, so that the child finds it whole, and frees the lock on both sides.
+    pub fn quiet_during<R>(&self, fork: impl FnOnce() -> R) -> R {
+        let _guard = self.heap.lock();
+        fork()
+    }
+}
+
+// SAFETY: dlmalloc under a lock.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract is dlmalloc's.
+        unsafe { self.heap.lock().malloc(layout.size(), layout.align()) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { self.heap.lock().calloc(layout.size(), layout.align()) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { self.heap.lock().free(ptr, layout.size(), layout.align()) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { self.heap.lock().realloc(ptr, layout.size(), layout.align(), new_size) }
+    }
+}

@@ -1,0 +1,81 @@
+//! epoll_wait, epoll_pwait, epoll_pwait2: the program's epoll descriptor is itself waited for like any other.
+//!
+//! Waiters on one epoll descriptor are woken one at a time, and each passes the turn on when its call ends, so what it
+//! left in the set (more than `maxevents`, or level-triggered) reaches the next one, as in the kernel. One-shot,
+//! edge-triggered and exclusive entries are the kernel's business: only its own epoll_wait takes events out.
+
+use super::readiness::{in_a_helper, read_mask, under_mask, wait, Timeout};
+use super::Outcome::{self, Done, Pass};
+use super::Reason;
+use crate::fd_table::READ;
+use crate::frame::Frame;
+use crate::hub::Hub;
+use crate::reactor::{CannotWait, FdWaiter};
+use crate::sys;
+use core::slice;
+
+/// epoll_wait(epfd, events, maxevents, timeout in ms)
+pub fn epoll_wait(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if !hub.others_alive() {
+        return Pass(Reason::NoOtherGreenThread);
+    }
+    let timeout = Timeout::of_ms(frame.r10 as i32);
+    if timeout.is_zero() {
+        return Pass(Reason::NonBlocking);
+    }
+    Done(wait_events(hub, frame, timeout, None))
+}
+
+/// epoll_pwait(epfd, events, maxevents, timeout in ms, sigmask, size)
+pub fn epoll_pwait(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if frame.r8 == 0 {
+        return epoll_wait(hub, frame);
+    }
+    masked(hub, frame, Timeout::of_ms(frame.r10 as i32))
+}
+
+/// epoll_pwait2(epfd, events, maxevents, timespec, sigmask, size): the timeout is only read.
+pub fn epoll_pwait2(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if frame.r8 == 0 && !hub.others_alive() {
+        return Pass(Reason::NoOtherGreenThread);
+    }
+    match Timeout::of_timespec(frame.r10) {
+        Ok(timeout) if frame.r8 == 0 && timeout.is_zero() => Pass(Reason::NonBlocking),
+        Ok(timeout) => masked(hub, frame, timeout),
+        Err(error) => Done(error),
+    }
+}
+
+fn masked(hub: &'static Hub, frame: &Frame, timeout: Timeout) -> Outcome {
+    match read_mask(frame.r8, frame.r9) {
+        Ok(mask) => Done(wait_events(hub, frame, timeout, mask)),
+        Err(error) => Done(error),
+    }
+}
+
+fn wait_events(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u64>) -> isize {
+    let fd = frame.rdi as i32;
+    // SAFETY: the kernel checks the program's pointer.
+    let look = |fd: i32| unsafe { sys!(libc::SYS_epoll_wait, fd, frame.rsi, frame.rdx, 0) };
+    let found = look(fd);
+    // Unlike poll, epoll_wait with no time to wait does not look for signals.
+    if found != 0 || timeout.is_zero() {
+        return found;
+    }
+    let waiter = FdWaiter::new(hub, fd, READ);
+    if waiter.enter() == Err(CannotWait::NotPollable) {
+        // A set of sets as deep as the kernel allows can't be put into ours.
+        return in_a_helper(hub, frame, 4, mask);
+    }
+    under_mask(hub, mask, || wait(hub, slice::from_ref(&waiter), timeout, || look(waiter.fd())))
+}
+
+/// For the hook by name: the answer, if something is ready or nothing is to be waited for.
+pub fn try_epoll_wait(hub: &Hub, fd: i32, events: usize, count: i32, timeout: i32) -> Option<isize> {
+    if !hub.module_on(crate::modules::Module::Select) {
+        return None;
+    }
+    // SAFETY: the program's own array, for the kernel to check.
+    let ready = unsafe { sys!(libc::SYS_epoll_wait, fd, events, count, 0) };
+    (ready != 0 || timeout == 0).then_some(ready)
+}

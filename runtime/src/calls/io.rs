@@ -1,0 +1,222 @@
+//! read, write and their kin, by the kind of descriptor. Each kind is tried in the way that cannot block and that
+//! leaves the description's O_NONBLOCK alone:
+//!
+//! | kind | try | where it would block |
+//! |---|---|---|
+//! | socket | MSG_DONTWAIT | wait for the descriptor |
+//! | pipe, FIFO | RWF_NOWAIT, else a non-blocking description of our own | wait for the descriptor |
+//! | file | RWF_NOWAIT; writes go to the page cache | a helper thread |
+//! | eventfd and kin | RWF_NOWAIT, else readiness | wait for the descriptor; writes: a helper thread |
+//! | terminal, device | readiness | wait for the descriptor, then a helper thread, since another process may be faster |
+
+pub(crate) mod block;
+pub(crate) mod buffers;
+mod device;
+mod file;
+mod ipc;
+mod locks;
+mod moving;
+mod pipe;
+mod ring;
+
+pub use file::{copy_file_range, fdatasync, fsync, open, openat, sync_file_range};
+pub use ipc::{mq_timedreceive, mq_timedsend, msgrcv, msgsnd, semop, semtimedop};
+pub use locks::flock;
+pub(crate) use locks::lock;
+pub use moving::{sendfile, splice, tee, vmsplice};
+pub use ring::{io_getevents, io_pgetevents, io_uring_enter};
+
+use super::{socket, Outcome, Reason};
+use crate::fd_table::Kind;
+use crate::frame::Frame;
+use crate::hub::Hub;
+use crate::modules::Module;
+use crate::sys;
+use block::Cannot;
+use buffers::Buffers;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use Outcome::{Done, Pass};
+
+/// Kernels without RWF_NOWAIT, or the test setting.
+pub static NO_RWF_NOWAIT: AtomicBool = AtomicBool::new(false);
+
+/// The descriptor's own position.
+pub(crate) const HERE: i64 = -1;
+
+/// Whether the user wants descriptors of this kind.
+pub fn module_on(hub: &Hub, kind: Kind) -> bool {
+    hub.module_on(if kind == Kind::Socket { Module::Socket } else { Module::Os })
+}
+
+/// The kind of `fd`, or why the call is the kernel's.
+fn ours(hub: &Hub, fd: i32) -> Result<Kind, Reason> {
+    if !hub.others_alive() {
+        return Err(Reason::NoOtherGreenThread);
+    }
+    let kind = hub.reactor.kind(fd).ok_or(Reason::NotOurs)?;
+    if module_on(hub, kind) {
+        Ok(kind)
+    } else {
+        Err(Reason::ModuleOff)
+    }
+}
+
+/// preadv2 with RWF_NOWAIT.
+#[inline]
+pub(crate) fn read_nowait(fd: i32, vector: usize, count: usize, position: i64) -> isize {
+    if NO_RWF_NOWAIT.load(Relaxed) {
+        return super::error(libc::EOPNOTSUPP);
+    }
+    // SAFETY: the program's own buffers.
+    unsafe { sys!(libc::SYS_preadv2, fd, vector, count, position, 0, libc::RWF_NOWAIT) }
+}
+
+/// pwritev2 with RWF_NOWAIT.
+#[inline]
+pub(crate) fn write_nowait(fd: i32, vector: usize, count: usize) -> isize {
+    if NO_RWF_NOWAIT.load(Relaxed) {
+        return super::error(libc::EOPNOTSUPP);
+    }
+    // SAFETY: the program's own buffers.
+    unsafe { sys!(libc::SYS_pwritev2, fd, vector, count, HERE, 0, libc::RWF_NOWAIT) }
+}
+
+/// What `Err(Cannot)` comes to: a helper makes the call.
+fn or_help(hub: &'static Hub, frame: &Frame, result: Result<isize, Cannot>, writes: bool) -> Outcome {
+    let fd = frame.rdi as i32;
+    Done(match result {
+        Ok(result) => result,
+        Err(Cannot) if writes => block::help_write(hub, frame, fd),
+        Err(Cannot) => block::help(hub, frame, fd),
+    })
+}
+
+fn read_any(hub: &'static Hub, frame: &Frame, kind: Kind, buffers: &Buffers) -> Outcome {
+    let fd = frame.rdi as i32;
+    match kind {
+        // Nothing is taken from a socket then, not even a datagram.
+        Kind::Socket if buffers.total() == 0 => Pass(Reason::NonBlocking),
+        Kind::Socket => socket::read(hub, frame, fd, buffers),
+        Kind::Pipe => or_help(hub, frame, pipe::read(hub, fd, buffers), false),
+        Kind::File => file::read(hub, frame, fd, buffers, HERE),
+        Kind::Character => device::read_device(hub, frame, fd),
+        Kind::Anonymous => device::read_object(hub, frame, fd, buffers),
+        Kind::Directory => Pass(Reason::NotOurs),
+    }
+}
+
+fn write_any(hub: &'static Hub, frame: &Frame, kind: Kind, buffers: &Buffers) -> Outcome {
+    let fd = frame.rdi as i32;
+    match kind {
+        Kind::Socket => socket::write(hub, frame, fd, buffers),
+        Kind::Pipe => or_help(hub, frame, pipe::write(hub, fd, buffers), true),
+        Kind::Character => device::write_device(hub, frame, fd),
+        Kind::Anonymous => device::write_object(hub, frame, fd, buffers),
+        Kind::File | Kind::Directory => Pass(Reason::NonBlocking),
+    }
+}
+
+pub fn read(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    match ours(hub, frame.rdi as i32) {
+        Ok(kind) => read_any(hub, frame, kind, &Buffers::one(frame.rsi, frame.rdx)),
+        Err(reason) => Pass(reason),
+    }
+}
+
+pub fn write(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    match ours(hub, frame.rdi as i32) {
+        Ok(kind) => write_any(hub, frame, kind, &Buffers::one(frame.rsi, frame.rdx)),
+        Err(reason) => Pass(reason),
+    }
+}
+
+pub fn readv(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    match ours(hub, frame.rdi as i32) {
+        Ok(kind) => match Buffers::vector(frame.rsi, frame.rdx) {
+            Some(buffers) => read_any(hub, frame, kind, &buffers),
+            None => Pass(Reason::NonBlocking),
+        },
+        Err(reason) => Pass(reason),
+    }
+}
+
+pub fn writev(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    match ours(hub, frame.rdi as i32) {
+        Ok(kind) => match Buffers::vector(frame.rsi, frame.rdx) {
+            Some(buffers) => write_any(hub, frame, kind, &buffers),
+            None => Pass(Reason::NonBlocking),
+        },
+        Err(reason) => Pass(reason),
+    }
+}
+
+/// Reads at a position, which only files have.
+fn read_at(hub: &'static Hub, frame: &Frame, buffers: Option<Buffers>) -> Outcome {
+    let (fd, position) = (frame.rdi as i32, frame.r10 as i64);
+    match (ours(hub, fd), buffers) {
+        (Ok(Kind::File), Some(buffers)) if position >= 0 => file::read(hub, frame, fd, &buffers, position),
+        (Ok(_), _) => Pass(Reason::NotOurs),
+        (Err(reason), _) => Pass(reason),
+    }
+}
+
+pub fn pread64(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    read_at(hub, frame, Some(Buffers::one(frame.rsi, frame.rdx)))
+}
+
+pub fn preadv(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    read_at(hub, frame, Buffers::vector(frame.rsi, frame.rdx))
+}
+
+/// Writes at a position go to the page cache.
+pub fn pwrite64(_hub: &'static Hub, _frame: &mut Frame) -> Outcome {
+    Pass(Reason::NonBlocking)
+}
+
+pub fn pwritev(_hub: &'static Hub, _frame: &mut Frame) -> Outcome {
+    Pass(Reason::NonBlocking)
+}
+
+pub fn preadv2(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    match (frame.r9 as i32, frame.r10 as i64) {
+        (0, HERE) => readv(hub, frame),
+        (0, _) => read_at(hub, frame, Buffers::vector(frame.rsi, frame.rdx)),
+        _ => Pass(Reason::NotOurs),
+    }
+}
+
+pub fn pwritev2(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    match (frame.r9 as i32, frame.r10 as i64) {
+        (0, HERE) => writev(hub, frame),
+        _ => Pass(Reason::NotOurs),
+    }
+}
+
+/// For the hook by name: reads if that takes one call and cannot block. `None`: libc's own function is to be called.
+#[inline]
+pub fn try_read(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> {
+    let kind = ours(hub, fd).ok()?;
+    let result = match kind {
+        Kind::Socket if len != 0 => return socket::try_recv(hub, fd, buffer, len, 0),
+        Kind::Pipe => read_nowait(fd, Buffers::one(buffer, len).pointer(), 1, HERE),
+        _ => return None,
+    };
+    (result >= 0).then_some(result)
+}
+
+/// For the hook by name, as `try_read`. What it has begun it goes on with, and waits if need be: a write of which a
+/// part is gone is no cancellation point any more.
+#[inline]
+pub fn try_write(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> {
+    let buffers = Buffers::one(buffer, len);
+    let result = match ours(hub, fd).ok()? {
+        Kind::Socket => return socket::try_write(hub, fd, buffer, len),
+        Kind::Pipe => write_nowait(fd, buffers.pointer(), 1),
+        _ => return None,
+    };
+    if result > 0 && result as usize != buffers.total() {
+        return pipe::write_on(hub, fd, &buffers, result).ok();
+    }
+    // Not tried again where SIGPIPE has been raised.
+    (result >= 0 || result == super::error(libc::EPIPE)).then_some(result)
+}

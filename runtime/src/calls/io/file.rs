@@ -1,0 +1,132 @@
+//! Regular files and block devices, whose calls wait for a disk or a server, and opening FIFOs.
+
+use super::block::{help, poll_now, Block, Stop};
+use super::buffers::Buffers;
+use super::{ours, read_nowait, HERE};
+use crate::calls::{error, Outcome, Reason};
+use crate::fd_table::READ;
+use crate::frame::Frame;
+use crate::hub::Hub;
+use crate::{offload, sys};
+use Outcome::{Done, Pass};
+
+/// What is in the page cache is read at once. A count below what was asked for is not the end of the file, only of
+/// what is cached.
+pub(super) fn read(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers, position: i64) -> Outcome {
+    let first = read_nowait(fd, buffers.pointer(), buffers.count(), position);
+    if first == buffers.total() as isize || first == 0 {
+        return Done(first);
+    }
+    if first == super::block::EAGAIN {
+        return Done(help(hub, frame, fd));
+    }
+    if first == error(libc::EOPNOTSUPP) {
+        return read_without_try(hub, frame, fd);
+    }
+    if first < 0 {
+        return Done(first);
+    }
+    let mut done = first;
+    let Some(mut rest) = buffers.rest(first as usize) else { return Done(done) };
+    while rest.left() != 0 {
+        let at = if position == HERE { HERE } else { position + done as i64 };
+        let mut moved = read_nowait(fd, rest.pointer(), rest.count(), at);
+        if moved == super::block::EAGAIN {
+            let args = [fd as usize, rest.pointer(), rest.count(), at as usize, 0, 0];
+            moved = offload::call(hub, libc::SYS_preadv2, args);
+        }
+        if moved <= 0 {
+            break;
+        }
+        done += moved;
+        rest.advance(moved as usize);
+    }
+    Done(done)
+}
+
+/// File systems without RWF_NOWAIT.
+fn read_without_try(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
+    match file_system(fd) {
+        // Memory, or the kernel's own answer. A few files of /proc wait; they can be polled.
+        Some(libc::PROC_SUPER_MAGIC) => {
+            if poll_now(fd, libc::POLLIN) != 0 {
+                return Pass(Reason::NonBlocking);
+            }
+            let mut block = Block::new(hub, fd, READ);
+            match block.until(libc::POLLIN) {
+                Ok(()) | Err(Stop::Cannot) => Done(help(hub, frame, block.fd())),
+                Err(Stop::Answer(answer)) => Done(answer),
+            }
+        }
+        Some(libc::TMPFS_MAGIC | libc::SYSFS_MAGIC | libc::CGROUP_SUPER_MAGIC | libc::CGROUP2_SUPER_MAGIC) => {
+            Pass(Reason::NonBlocking)
+        }
+        _ => Done(help(hub, frame, fd)),
+    }
+}
+
+fn file_system(fd: i32) -> Option<libc::__fsword_t> {
+    // SAFETY: all-zero is a valid `statfs`.
+    let mut answer: libc::statfs = unsafe { core::mem::zeroed() };
+    // SAFETY: `answer` is ours.
+    let result = unsafe { sys!(libc::SYS_fstatfs, fd, &mut answer as *mut libc::statfs) };
+    (result >= 0).then_some(answer.f_type)
+}
+
+/// Calls that wait for a disk and have no other form.
+fn disk(hub: &'static Hub, frame: &Frame) -> Outcome {
+    match ours(hub, frame.rdi as i32) {
+        Ok(_) => Done(help(hub, frame, frame.rdi as i32)),
+        Err(reason) => Pass(reason),
+    }
+}
+
+pub fn fsync(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    disk(hub, frame)
+}
+
+pub fn fdatasync(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    disk(hub, frame)
+}
+
+pub fn sync_file_range(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    disk(hub, frame)
+}
+
+pub fn copy_file_range(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    disk(hub, frame)
+}
+
+/// Opening one end of a FIFO waits for the other end.
+fn opens_fifo(directory: i32, path: usize, flags: i32) -> bool {
+    let never_waits = libc::O_NONBLOCK | libc::O_PATH | libc::O_DIRECTORY | libc::O_EXCL;
+    if flags & never_waits != 0 || flags & libc::O_ACCMODE == libc::O_RDWR {
+        return false;
+    }
+    let follow = if flags & libc::O_NOFOLLOW != 0 { libc::AT_SYMLINK_NOFOLLOW } else { 0 };
+    // SAFETY: all-zero is a valid `stat`.
+    let mut stat: libc::stat = unsafe { core::mem::zeroed() };
+    // SAFETY: `stat` is ours, the path is the program's.
+    let result = unsafe { sys!(libc::SYS_newfstatat, directory, path, &mut stat as *mut libc::stat, follow) };
+    result >= 0 && stat.st_mode & libc::S_IFMT == libc::S_IFIFO
+}
+
+pub fn open(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if !hub.others_alive() {
+        return Pass(Reason::NoOtherGreenThread);
+    }
+    if !opens_fifo(libc::AT_FDCWD, frame.rdi, frame.rsi as i32) {
+        return Pass(Reason::NotOurs);
+    }
+    Done(offload::call(hub, libc::SYS_open, frame.args()))
+}
+
+pub fn openat(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if !hub.others_alive() {
+        return Pass(Reason::NoOtherGreenThread);
+    }
+    if !opens_fifo(frame.rdi as i32, frame.rsi, frame.rdx as i32) {
+        return Pass(Reason::NotOurs);
+    }
+    Done(offload::call(hub, libc::SYS_openat, frame.args()))
+}

@@ -1,0 +1,143 @@
+//! poll and ppoll. select is in `select`, epoll in `epoll`, what they share in `readiness`.
+//!
+//! The first look is the kernel's own poll, with no timeout, on the program's array: it finds every error that there
+//! is, and most calls end with it. Later looks use a copy, because the kernel, too, reads the array once and writes
+//! only the answers.
+
+use super::readiness::{read_mask, under_mask, wait, Timeout};
+use super::Outcome::{self, Done, Pass};
+use super::Reason;
+use crate::fd_table::{READ, WRITE};
+use crate::frame::Frame;
+use crate::hub::Hub;
+use crate::reactor::FdWaiter;
+use crate::sys;
+use crate::user::{self, Fault};
+use core::mem::offset_of;
+use libc::pollfd;
+
+pub use super::epoll::{epoll_pwait, epoll_pwait2, epoll_wait};
+pub use super::select::{pselect6, select};
+
+/// poll(fds, nfds, timeout in ms)
+pub fn poll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if !hub.others_alive() {
+        return Pass(Reason::NoOtherGreenThread);
+    }
+    let timeout = Timeout::of_ms(frame.rdx as i32);
+    if timeout.is_zero() {
+        return Pass(Reason::NonBlocking);
+    }
+    Done(poll_fds(hub, frame.rdi, frame.rsi as u32 as usize, timeout, None))
+}
+
+/// ppoll(fds, nfds, timespec, sigmask, size): tells what is left of the timeout.
+pub fn ppoll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let masked = frame.r10 != 0;
+    if !masked && !hub.others_alive() {
+        return Pass(Reason::NoOtherGreenThread);
+    }
+    let timeout = match Timeout::of_timespec(frame.rdx) {
+        Ok(timeout) if timeout.is_zero() && !masked => return Pass(Reason::NonBlocking),
+        Ok(timeout) => timeout,
+        Err(error) => return Done(error),
+    };
+    let mask = match read_mask(frame.r10, frame.r8) {
+        Ok(mask) => mask,
+        Err(error) => return Done(error),
+    };
+    let result = poll_fds(hub, frame.rdi, frame.rsi as u32 as usize, timeout, mask);
+    timeout.tell_timespec(frame.rdx);
+    Done(result)
+}
+
+/// What to wait for, for these `events`. Errors and hang-ups, which are always reported, come with either direction.
+fn interest(events: i16) -> u8 {
+    const OUT: i16 = libc::POLLOUT | libc::POLLWRNORM | libc::POLLWRBAND;
+    match (events & OUT != 0, events & !OUT != 0) {
+        (true, false) => WRITE,
+        (true, true) => READ | WRITE,
+        (false, _) => READ,
+    }
+}
+
+fn poll_fds(hub: &'static Hub, address: usize, count: usize, timeout: Timeout, mask: Option<u64>) -> isize {
+    // SAFETY: the kernel checks the program's pointer.
+    let found = unsafe { sys!(libc::SYS_poll, address, count, 0) };
+    if found != 0 {
+        return found;
+    }
+    let waited =
+        if count == 1 { poll_one(hub, address, timeout, mask) } else { poll_many(hub, address, count, timeout, mask) };
+    waited.unwrap_or_else(isize::from)
+}
+
+/// The usual case, without a trip to the allocator.
+fn poll_one(hub: &'static Hub, address: usize, timeout: Timeout, mask: Option<u64>) -> Result<isize, Fault> {
+    let mut fds = [user::read::<pollfd>(address)?];
+    let waiter = (fds[0].fd >= 0).then(|| FdWaiter::looking(hub, fds[0].fd, interest(fds[0].events)));
+    let result = under_mask(hub, mask, || wait(hub, waiter.as_slice(), timeout, || look(&mut fds)));
+    answer(address, &fds, result)
+}
+
+fn poll_many(
+    hub: &'static Hub,
+    address: usize,
+    count: usize,
+    timeout: Timeout,
+    mask: Option<u64>,
+) -> Result<isize, Fault> {
+    let mut fds: Vec<pollfd> = user::read_slice(address, count)?;
+    let asked = fds.iter().filter(|fd| fd.fd >= 0);
+    let waiters: Vec<FdWaiter> = asked.map(|fd| FdWaiter::looking(hub, fd.fd, interest(fd.events))).collect();
+    let result = under_mask(hub, mask, || wait(hub, &waiters, timeout, || look(&mut fds)));
+    answer(address, &fds, result)
+}
+
+fn look(fds: &mut [pollfd]) -> isize {
+    // SAFETY: the array is ours.
+    unsafe { sys!(libc::SYS_poll, fds.as_mut_ptr(), fds.len(), 0) }
+}
+
+/// Gives the program what the last look found. The first one has set all its `revents` to zero.
+fn answer(address: usize, fds: &[pollfd], result: isize) -> Result<isize, Fault> {
+    if result > 0 {
+        for (i, fd) in fds.iter().enumerate().filter(|(_, fd)| fd.revents != 0) {
+            user::write(address + i * size_of::<pollfd>() + offset_of!(pollfd, revents), &fd.revents)?;
+        }
+    }
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directions_of_events() {
+        assert_eq!(interest(libc::POLLIN), READ);
+        assert_eq!(interest(libc::POLLOUT), WRITE);
+        assert_eq!(interest(libc::POLLIN | libc::POLLOUT), READ | WRITE);
+        assert_eq!(interest(libc::POLLWRNORM | libc::POLLPRI), READ | WRITE);
+        assert_eq!(interest(0), READ, "a hang-up fires both directions");
+    }
+
+    #[test]
+    fn only_answers_are_written() {
+        let fd = |fd, revents| pollfd { fd, events: libc::POLLIN, revents };
+        let mut program = [fd(7, 0), fd(8, 0), fd(-1, 0)];
+        let found = [fd(1, 0), fd(1, libc::POLLIN), fd(1, 0)];
+        assert_eq!(answer(program.as_mut_ptr() as usize, &found, 1), Ok(1));
+        assert_eq!(program.map(|fd| (fd.fd, fd.revents)), [(7, 0), (8, libc::POLLIN), (-1, 0)]);
+    }
+}
+
+/// For the hook by name: the answer, if something is ready or nothing is to be waited for.
+pub fn try_poll(hub: &Hub, fds: usize, count: usize, timeout: i32) -> Option<isize> {
+    if !hub.module_on(crate::modules::Module::Select) {
+        return None;
+    }
+    // SAFETY: the program's own array, for the kernel to check.
+    let ready = unsafe { sys!(libc::SYS_poll, fds, count, 0) };
+    (ready != 0 || timeout == 0).then_some(ready)
+}

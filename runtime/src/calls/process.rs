@@ -1,0 +1,101 @@
+//! Processes: fork and what resembles it, waiting for children, execution of programs.
+
+use super::Outcome::{self, Done, Pass};
+use super::Reason;
+use crate::alloc::HEAP;
+use crate::frame::Frame;
+use crate::hub::Hub;
+use crate::{offload, sys};
+use core::sync::atomic::Ordering::*;
+
+/// A clone or clone3 that is not one of libc's threads.
+pub fn clone(hub: &'static Hub, frame: &mut Frame, flags: u64) -> Outcome {
+    let has = |flag: i32| flags & flag as u64 != 0;
+    hub.reactor.forget_private();
+    if !has(libc::CLONE_VM) {
+        return do_fork(hub, frame);
+    }
+    if has(libc::CLONE_VFORK) {
+        before_vfork(hub);
+    } else if has(libc::CLONE_THREAD) {
+        hub.foreign_threads.store(true, SeqCst);
+    } else {
+        // A process that shares our memory for as long as it likes: from now on every call asks who it is.
+        hub.vfork_child.store(true, SeqCst);
+        hub.foreign_threads.store(true, SeqCst);
+    }
+    Pass(Reason::NotOurs)
+}
+
+/// A child is about to run in our memory until it executes a program: it gets the caller's signal mask, and the
+/// entries compare thread ids until the caller is back.
+pub fn before_vfork(hub: &Hub) {
+    hub.reactor.forget_private();
+    hub.vfork_child.store(true, SeqCst);
+    hub.signals.lend_mask(hub.current());
+}
+
+/// The caller of vfork is back.
+pub fn after_vfork(hub: &Hub) {
+    hub.vfork_child.store(false, SeqCst);
+    hub.signals.take_mask_back();
+}
+
+pub fn fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    hub.reactor.forget_private();
+    do_fork(hub, frame)
+}
+
+/// Makes the system call here: the child gets a copy of this stack and goes on from here with the hub made anew.
+fn do_fork(hub: &'static Hub, frame: &Frame) -> Outcome {
+    let [a, b, c, d, e, f] = frame.args();
+    // SAFETY: the program's own call; no stack is given, or the child of a raw clone with a stack of its own would not
+    // come back here.
+    if frame.number == libc::SYS_clone as usize && b != 0 {
+        return Pass(Reason::NotOurs);
+    }
+    // SAFETY: as above. The heap is locked, so that the child finds it whole.
+    let result = HEAP.quiet_during(|| unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) });
+    if result == 0 {
+        // SAFETY: we are the child's only thread, and this is the first thing it does.
+        unsafe { hub.rebuild_in_child() };
+    }
+    Done(result)
+}
+
+pub fn wait4(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if !hub.others_alive() || frame.rdx as i32 & libc::WNOHANG != 0 {
+        return Pass(Reason::NonBlocking);
+    }
+    let [pid, status, options, usage, ..] = frame.args();
+    // SAFETY: the program's own pointers, for the kernel to check.
+    let now = unsafe { sys!(libc::SYS_wait4, pid, status, options | libc::WNOHANG as usize, usage) };
+    if now != 0 {
+        return Done(now);
+    }
+    Done(offload::call(hub, libc::SYS_wait4, frame.args()))
+}
+
+pub fn waitid(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if !hub.others_alive() || frame.r10 as i32 & libc::WNOHANG != 0 {
+        return Pass(Reason::NonBlocking);
+    }
+    Done(offload::call(hub, libc::SYS_waitid, frame.args()))
+}
+
+/// execve and execveat: the new program inherits the mask of the thread that calls.
+pub fn execve(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let [a, b, c, d, e, f] = frame.args();
+    hub.signals.lend_mask(hub.current());
+    // SAFETY: the program's own call. It returns only if it failed.
+    let result = unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) };
+    hub.signals.take_mask_back();
+    Done(result)
+}
+
+/// The setuid family: helper threads made before would act with the old credentials.
+pub fn change_credentials(_hub: &'static Hub, _frame: &mut Frame) -> Outcome {
+    offload::credentials_change();
+    Pass(Reason::NonBlocking)
+}
+

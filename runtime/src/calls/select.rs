@@ -1,0 +1,254 @@
+//! select and pselect6.
+//!
+//! The kernel reads the sets once, writes the answer into them at the end, and leaves them alone if the call fails; so
+//! we look with copies. It takes no notice of numbers beyond its own table of descriptors, which only it knows: the
+//! looks are therefore the kernel's own select, in place, and bits that it leaves alone stay as they were.
+
+use super::readiness::{in_a_helper, read_mask, under_mask, wait, Timeout};
+use super::Outcome::{self, Done, Pass};
+use super::{error, Reason};
+use crate::fd_table::{READ, WRITE};
+use crate::frame::Frame;
+use crate::hub::Hub;
+use crate::reactor::FdWaiter;
+use crate::sys;
+use crate::user::{self, Fault};
+
+/// select(n, readable, writable, exceptional, timeval): tells what is left of the timeout.
+pub fn select(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if !hub.others_alive() {
+        return Pass(Reason::NoOtherGreenThread);
+    }
+    let timeout = match Timeout::of_timeval(frame.r8) {
+        Ok(timeout) if timeout.is_zero() => return Pass(Reason::NonBlocking),
+        Ok(timeout) => timeout,
+        Err(error) => return Done(error),
+    };
+    let result = select_fds(hub, frame, timeout, None);
+    timeout.tell_timeval(frame.r8);
+    Done(result)
+}
+
+/// pselect6(n, readable, writable, exceptional, timespec, {sigmask, size}): tells what is left of the timeout.
+pub fn pselect6(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let [sigmask, size] = match frame.r9 {
+        0 => [0, 0],
+        address => match user::read::<[usize; 2]>(address) {
+            Ok(pack) => pack,
+            Err(fault) => return fault.into(),
+        },
+    };
+    if sigmask == 0 && !hub.others_alive() {
+        return Pass(Reason::NoOtherGreenThread);
+    }
+    let timeout = match Timeout::of_timespec(frame.r8) {
+        Ok(timeout) if timeout.is_zero() && sigmask == 0 => return Pass(Reason::NonBlocking),
+        Ok(timeout) => timeout,
+        Err(error) => return Done(error),
+    };
+    let mask = match read_mask(sigmask, size) {
+        Ok(mask) => mask,
+        Err(error) => return Done(error),
+    };
+    let result = select_fds(hub, frame, timeout, mask);
+    timeout.tell_timespec(frame.r8);
+    Done(result)
+}
+
+fn select_fds(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u64>) -> isize {
+    let n = frame.rdi as i32;
+    let Ok(asked) = usize::try_from(n) else { return error(libc::EINVAL) };
+    let at = [frame.rsi, frame.rdx, frame.r10];
+    let Ok(mut sets) = Sets::read(asked.min(highest(hub)), at) else {
+        // Sets that end before `n` does; only the kernel knows how much of them counts.
+        return match at {
+            _ if n as usize <= libc::FD_SETSIZE => error(libc::EFAULT),
+            _ => in_a_helper(hub, frame, 5, mask),
+        };
+    };
+    let mut result = sets.look();
+    if result == 0 {
+        let waiters: Vec<FdWaiter> =
+            sets.numbers().map(|fd| FdWaiter::looking(hub, fd as i32, sets.interest(fd))).collect();
+        result = under_mask(hub, mask, || wait(hub, &waiters, timeout, || sets.look_again()));
+    }
+    if result >= 0 {
+        if let Err(fault) = sets.answer() {
+            return fault.into();
+        }
+    }
+    result
+}
+
+/// One more than the highest number that a descriptor can have, but not less than what an `fd_set` holds.
+fn highest(hub: &Hub) -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is ours.
+    unsafe { sys!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &mut limit as *mut _) };
+    // A limit may have been lowered below what is open.
+    libc::FD_SETSIZE.max(limit.rlim_cur as usize).max(hub.reactor.table.lock().len())
+}
+
+/// Copies of the program's three sets, one after the other.
+struct Sets {
+    n: usize,
+    /// Words per set.
+    words: usize,
+    /// Where the program's are; 0 for one that it did not give.
+    at: [usize; 3],
+    asked: Vec<u64>,
+    found: Vec<u64>,
+}
+
+impl Sets {
+    fn read(n: usize, at: [usize; 3]) -> Result<Sets, Fault> {
+        let words = n.div_ceil(64);
+        let mut asked = Vec::with_capacity(3 * words);
+        for address in at {
+            match address {
+                0 => asked.resize(asked.len() + words, 0),
+                _ => asked.append(&mut user::read_slice(address, words)?),
+            }
+        }
+        Ok(Sets { n, words, at, found: asked.clone(), asked })
+    }
+
+    /// The words of one set in `all`.
+    fn set<'a>(&self, all: &'a [u64], which: usize) -> &'a [u64] {
+        &all[which * self.words..][..self.words]
+    }
+
+    fn has(&self, which: usize, fd: usize) -> bool {
+        self.set(&self.asked, which)[fd / 64] & (1 << (fd % 64)) != 0
+    }
+
+    /// Every number that is in some set, in rising order.
+    fn numbers(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.words)
+            .flat_map(|word| {
+                let mut bits = (0..3).fold(0, |all, which| all | self.set(&self.asked, which)[word]);
+                core::iter::from_fn(move || {
+                    let bit = bits.trailing_zeros() as usize;
+                    bits &= bits.wrapping_sub(1);
+                    (bit < 64).then_some(word * 64 + bit)
+                })
+            })
+            .take_while(|&fd| fd < self.n)
+    }
+
+    fn interest(&self, fd: usize) -> u8 {
+        let read = if self.has(0, fd) || self.has(2, fd) { READ } else { 0 };
+        let write = if self.has(1, fd) { WRITE } else { 0 };
+        read | write
+    }
+
+    /// The kernel's select, without waiting, on what `found` holds.
+    fn kernel(&mut self) -> isize {
+        let base = self.found.as_mut_ptr() as usize;
+        let set = |which: usize| if self.at[which] == 0 { 0 } else { base + which * self.words * 8 };
+        let mut zero = libc::timeval { tv_sec: 0, tv_usec: 0 };
+        // SAFETY: three sets of ours, each as long as `n` says.
+        unsafe { sys!(libc::SYS_select, self.n, set(0), set(1), set(2), &mut zero as *mut _) }
+    }
+
+    fn look(&mut self) -> isize {
+        self.found.copy_from_slice(&self.asked);
+        self.kernel()
+    }
+
+    /// A look after the first one: a descriptor that was closed since counts as ready, as in Linux since 5.17, and is
+    /// no longer an error.
+    fn look_again(&mut self) -> isize {
+        let result = self.look();
+        if result != error(libc::EBADF) {
+            return result;
+        }
+        let closed: Vec<usize> = self.numbers().filter(|&fd| is_closed(fd)).collect();
+        self.found.copy_from_slice(&self.asked);
+        for fd in &closed {
+            self.for_each_asked(*fd, |word, bit| *word &= !bit);
+        }
+        let mut result = self.kernel();
+        if result >= 0 {
+            for fd in closed {
+                result += self.for_each_asked(fd, |word, bit| *word |= bit);
+            }
+        }
+        result
+    }
+
+    /// Calls `change` for the place of `fd` in every set that it was asked for in; returns how many there are.
+    fn for_each_asked(&mut self, fd: usize, change: impl Fn(&mut u64, u64)) -> isize {
+        let mut count = 0;
+        for which in 0..3 {
+            if self.has(which, fd) {
+                change(&mut self.found[which * self.words + fd / 64], 1 << (fd % 64));
+                count += 1;
+            }
+        }
+        count
+    }
+
+    fn answer(&self) -> Result<(), Fault> {
+        for (which, &address) in self.at.iter().enumerate().filter(|(_, &address)| address != 0) {
+            user::write_slice(address, self.set(&self.found, which))?;
+        }
+        Ok(())
+    }
+}
+
+fn is_closed(fd: usize) -> bool {
+    // SAFETY: asks only.
+    unsafe { sys!(libc::SYS_fcntl, fd, libc::F_GETFD) == error(libc::EBADF) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::{AsRawFd, IntoRawFd};
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn numbers_and_directions() {
+        let mut read = [1u64 << 3 | 1 << 63, 1 << 6 | 1 << 7];
+        let mut write = [1u64 << 3, 0];
+        let mut except = [1u64, 0];
+        let at = [read.as_mut_ptr() as usize, write.as_mut_ptr() as usize, except.as_mut_ptr() as usize];
+        let Ok(sets) = Sets::read(71, at) else { panic!("readable") };
+        assert_eq!(sets.numbers().collect::<Vec<_>>(), [0, 3, 63, 70], "71 is beyond n");
+        assert_eq!(sets.interest(0), READ);
+        assert_eq!(sets.interest(3), READ | WRITE);
+        assert!(Sets::read(0, [0; 3]).is_ok_and(|sets| sets.numbers().next().is_none()));
+    }
+
+    #[test]
+    fn a_descriptor_closed_meanwhile_is_ready() {
+        let (a, mut b) = UnixStream::pair().unwrap();
+        let (quiet, _other) = UnixStream::pair().unwrap();
+        // High numbers, so that no other test opens a file there after the close.
+        let high = |stream: UnixStream| {
+            let fd = stream.as_raw_fd();
+            // SAFETY: makes a descriptor of our own.
+            unsafe { sys!(libc::SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, 500) as i32 }
+        };
+        let (a, quiet) = (high(a), high(quiet));
+        let (bit_a, bit_quiet) = ((a as usize - 448), (quiet as usize - 448));
+        let mut read = [0u64; 8];
+        read[7] = 1 << bit_a | 1 << bit_quiet;
+        let mut write = [0u64; 8];
+        let at = [read.as_mut_ptr() as usize, write.as_mut_ptr() as usize, 0];
+        let Ok(mut sets) = Sets::read(512, at) else { panic!("readable") };
+        assert_eq!(sets.look(), 0);
+        b.write_all(b"x").unwrap();
+        assert_eq!(sets.look_again(), 1);
+        crate::sys::close(quiet);
+        assert_eq!(sets.look(), error(libc::EBADF));
+        assert_eq!(sets.look_again(), 2);
+        assert!(sets.answer().is_ok());
+        assert_eq!(read[7], 1 << bit_a | 1 << bit_quiet);
+        assert_eq!(write[7], 0);
+        crate::sys::close(a);
+        let _ = b.into_raw_fd();
+    }
+}

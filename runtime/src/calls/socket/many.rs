@@ -1,0 +1,124 @@
+//! sendmmsg and recvmmsg.
+
+use super::send::{buffers_of, send_message};
+use super::{help, help_send, note_descriptors, send_rest, socket_type};
+use crate::calls::io::block::{Block, Cannot, Stop, EAGAIN};
+use crate::calls::{Outcome, Reason};
+use crate::fd_table::{READ, WRITE};
+use crate::frame::Frame;
+use crate::hub::Hub;
+use crate::{sys, user};
+use core::mem::offset_of;
+use Outcome::{Done, Pass};
+
+/// The kernel looks at no more messages in one call.
+const MOST: usize = 1024;
+const SIZE: usize = size_of::<libc::mmsghdr>();
+const WAITFORONE: i32 = libc::MSG_WAITFORONE;
+
+fn set_length(message: usize, length: isize) {
+    let _ = user::write(message + offset_of!(libc::mmsghdr, msg_len), &(length as u32));
+}
+
+pub fn sendmmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let (fd, messages, flags) = (frame.rdi as i32, frame.rsi, frame.r10 as i32);
+    let count = (frame.rdx as u32 as usize).min(MOST);
+    for index in 0..count {
+        note_descriptors(hub, messages + index * SIZE);
+    }
+    if !hub.others_alive() {
+        return Pass(Reason::NoOtherGreenThread);
+    }
+    if flags & libc::MSG_DONTWAIT != 0 {
+        return Pass(Reason::NonBlocking);
+    }
+    if flags & !libc::MSG_NOSIGNAL != 0 {
+        return Done(help_send(hub, frame, fd, flags));
+    }
+    // SAFETY: the program's own pointer.
+    let first = unsafe { sys!(libc::SYS_sendmmsg, fd, messages, count, flags | libc::MSG_DONTWAIT) };
+    if first < 0 && first != EAGAIN {
+        return Done(first);
+    }
+    let mut sent = first.max(0) as usize;
+    if sent > 0 && !finish(hub, fd, messages + (sent - 1) * SIZE, flags) {
+        return Done(sent as isize);
+    }
+    while sent < count {
+        let message = messages + sent * SIZE;
+        match send_message(hub, fd, message, flags) {
+            Ok(length) if length >= 0 => set_length(message, length),
+            Ok(_) if sent > 0 => break,
+            Ok(failed) => return Done(failed),
+            Err(Cannot) if sent > 0 => break,
+            Err(Cannot) => return Done(help_send(hub, frame, fd, flags)),
+        }
+        sent += 1;
+    }
+    Done(sent as isize)
+}
+
+/// Sends the rest of a message of which a part has gone. False if that ended early.
+fn finish(hub: &Hub, fd: i32, message: usize, flags: i32) -> bool {
+    if socket_type(hub, fd) != libc::SOCK_STREAM {
+        return true;
+    }
+    let Ok(gone) = user::read::<u32>(message + offset_of!(libc::mmsghdr, msg_len)) else { return true };
+    let Some(buffers) = buffers_of(message) else { return true };
+    if buffers.total() <= gone as usize {
+        return true;
+    }
+    let Some(rest) = buffers.rest(gone as usize) else { return true };
+    let mut block = Block::of_socket(hub, fd, WRITE);
+    let length = send_rest(&mut block, gone as usize, rest, flags);
+    set_length(message, length);
+    length as usize == buffers.total()
+}
+
+/// The timeout, which the kernel looks at after each message only and writes back, is left to the kernel.
+pub fn recvmmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if !hub.others_alive() {
+        return Pass(Reason::NoOtherGreenThread);
+    }
+    let (fd, messages, flags, timeout) = (frame.rdi as i32, frame.rsi, frame.r10 as i32, frame.r8);
+    let count = (frame.rdx as u32 as usize).min(MOST);
+    if flags & (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) != 0 {
+        return Pass(Reason::NonBlocking);
+    }
+    if flags & !(WAITFORONE | libc::MSG_TRUNC | libc::MSG_CMSG_CLOEXEC) != 0
+        || timeout != 0
+        || super::has_low_water_mark(fd)
+    {
+        return Done(help(hub, frame, fd, libc::SO_RCVTIMEO));
+    }
+    let mut received = 0usize;
+    'messages: loop {
+        // Each message has the socket's timeout for itself.
+        let mut block = Block::of_socket(hub, fd, READ);
+        loop {
+            let (at, left) = (messages + received * SIZE, count - received);
+            let try_flags = flags & !WAITFORONE | libc::MSG_DONTWAIT;
+            // SAFETY: the program's own pointer.
+            let more = unsafe { sys!(libc::SYS_recvmmsg, block.fd(), at, left, try_flags, 0) };
+            match more {
+                EAGAIN => (),
+                more if more < 0 && received == 0 => return Done(more),
+                more if more <= 0 => break 'messages,
+                more => {
+                    received += more as usize;
+                    if received == count || flags & WAITFORONE != 0 {
+                        break 'messages;
+                    }
+                    continue 'messages;
+                }
+            }
+            match block.wait() {
+                Ok(()) => (),
+                Err(Stop::Answer(answer)) if received == 0 => return Done(answer),
+                Err(Stop::Cannot) if received == 0 => return Done(help(hub, frame, fd, libc::SO_RCVTIMEO)),
+                Err(_) => break 'messages,
+            }
+        }
+    }
+    Done(received as isize)
+}

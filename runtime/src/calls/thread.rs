@@ -1,0 +1,229 @@
+//! The life of threads, and what the kernel keeps for each: ids, names, robust lists, scheduling.
+
+use super::Outcome::{self, Done, Pass};
+use super::{error, futex, process, Reason};
+use crate::frame::{CallSite, Frame};
+use crate::green_thread::Green;
+use crate::hub::Hub;
+use crate::switch::{self, FloatControl};
+use crate::{carrier, exit as way_out, user};
+use core::sync::atomic::Ordering::*;
+
+/// What libc's thread creation asks for. Other combinations make kernel threads, as the program wants.
+const THREAD: u64 = (libc::CLONE_VM
+    | libc::CLONE_FS
+    | libc::CLONE_FILES
+    | libc::CLONE_SIGHAND
+    | libc::CLONE_THREAD
+    | libc::CLONE_SYSVSEM
+    | libc::CLONE_SETTLS
+    | libc::CLONE_PARENT_SETTID
+    | libc::CLONE_CHILD_CLEARTID) as u64;
+
+/// The part of `struct clone_args` that every version has.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CloneArgs {
+    pub flags: u64,
+    pub pidfd: u64,
+    pub child_tid: u64,
+    pub parent_tid: u64,
+    pub exit_signal: u64,
+    pub stack: u64,
+    pub stack_size: u64,
+    pub tls: u64,
+}
+
+/// clone3: a green thread, a fork, a vfork, or the kernel's.
+pub fn clone3(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if frame.rsi < size_of::<CloneArgs>() {
+        return Pass(Reason::NotOurs);
+    }
+    let args: CloneArgs = match user::read(frame.rdi) {
+        Ok(args) => args,
+        Err(_) => return Pass(Reason::NotOurs),
+    };
+    if is_libc_thread(frame, args.flags) {
+        return create(hub, frame, &args, (args.stack + args.stack_size) as usize);
+    }
+    process::clone(hub, frame, args.flags)
+}
+
+/// clone: as clone3, with the arguments in registers.
+pub fn clone(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let flags = (frame.rdi as u64) & !0xff;
+    if is_libc_thread(frame, flags) {
+        let args = CloneArgs {
+            flags,
+            pidfd: 0,
+            child_tid: frame.r10 as u64,
+            parent_tid: frame.rdx as u64,
+            exit_signal: 0,
+            stack: 0,
+            stack_size: 0,
+            tls: frame.r8 as u64,
+        };
+        return create(hub, frame, &args, frame.rsi);
+    }
+    process::clone(hub, frame, flags)
+}
+
+/// Whether the call at hand makes one of libc's threads.
+pub(crate) fn asks_for_thread(frame: &Frame) -> bool {
+    match frame.rax as i64 {
+        libc::SYS_clone3 => user::read(frame.rdi).is_ok_and(|flags| is_libc_thread(frame, flags)),
+        libc::SYS_clone => is_libc_thread(frame, (frame.rdi as u64) & !0xff),
+        _ => false,
+    }
+}
+
+/// Whether libc itself asks for a thread: only then does the thread pointer lead to static TLS with our words in it.
+fn is_libc_thread(frame: &Frame, flags: u64) -> bool {
+    // SAFETY: sites are never freed.
+    let in_libc = unsafe { (*frame.site).flags } & CallSite::WIDE_STATE == 0;
+    in_libc && flags == THREAD
+}
+
+fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) -> Outcome {
+    let me = hub.current();
+    let green = hub.new_green();
+    let thread_pointer = args.tls as usize;
+    green.thread_pointer.set(thread_pointer);
+    green.clear_child_tid.set(args.child_tid as usize);
+    green.mask.set(me.mask.get());
+    green.name.set(me.name.get());
+    green.float.set(FloatControl::current());
+    let tid = green.tid.get();
+    if user::write(args.parent_tid as usize, &tid).is_err() {
+        hub.discard(green);
+        return Done(error(libc::EFAULT));
+    }
+    hub.signals.thread_added(green.mask.get());
+    // SAFETY: libc made the thread pointer, and the thread does not run yet.
+    unsafe { carrier::set_words(thread_pointer, hub, green) };
+    // The child leaves the call as its maker does, with its own stack and 0: its frame goes where its first call's
+    // frame would go.
+    let vector = (stack_top - 128 - 256) & !63;
+    let at = (vector - size_of::<Frame>()) & !63;
+    let mut child = *frame;
+    child.rax = 0;
+    child.rsp = stack_top;
+    // SAFETY: sites are never freed.
+    child.rip = unsafe { (*frame.site).resume };
+    child.vector = vector as *mut u8;
+    // SAFETY: libc's fresh stack, which is larger than a frame; the entry's vector area of a libc site is 256 bytes.
+    unsafe {
+        core::ptr::copy_nonoverlapping(frame.vector, vector as *mut u8, 256);
+        (at as *mut Frame).write(child);
+    }
+    green.start_frame.set(at as *const Frame);
+    // SAFETY: the record, and so its block, is not used by anybody else until the thread is buried.
+    let fiber = unsafe {
+        switch::fiber_on_block(&mut *green.block.get(), move |parent| {
+            green.parent.set(parent);
+            // SAFETY: nothing else is on the thread's stack yet.
+            way_out::start(green.start_frame.get())
+        })
+    };
+    // SAFETY: the thread does not run yet.
+    unsafe { *green.fiber.get() = Some(fiber) };
+    hub.unpark(green);
+    Done(tid as isize)
+}
+
+/// exit: the thread ends; the process goes on until the last one does.
+pub fn exit(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
+    futex::walk_robust_list(hub, hub.current());
+    hub.exit()
+}
+
+pub fn gettid(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
+    Done(hub.current().tid.get() as isize)
+}
+
+pub fn set_tid_address(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let green = hub.current();
+    green.clear_child_tid.set(frame.rdi);
+    Done(green.tid.get() as isize)
+}
+
+pub fn set_robust_list(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let green = hub.current();
+    if frame.rsi != 24 {
+        return Done(error(libc::EINVAL));
+    }
+    green.robust_list.set(frame.rdi);
+    // The kernel walks the carrier's list if the process is killed: the main thread's.
+    if green.is_main() {
+        Pass(Reason::NotOurs)
+    } else {
+        Done(0)
+    }
+}
+
+pub fn get_robust_list(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let tid = frame.rdi as i32;
+    let green = if tid == 0 { Some(hub.current()) } else { hub.by_tid(tid) };
+    let Some(green) = green.filter(|green| !green.is_main() || green.robust_list.get() != 0) else {
+        return Pass(Reason::NotOurs);
+    };
+    match user::write(frame.rdx, &24usize).and_then(|()| user::write(frame.rsi, &green.robust_list.get())) {
+        Ok(()) => Done(0),
+        Err(fault) => fault.into(),
+    }
+}
+
+/// Restartable sequences need the kernel to know every thread: a green thread has none, and its `cpu_id` says so.
+pub fn rseq(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    const UNREGISTER: usize = 1;
+    const REGISTRATION_FAILED: i32 = -2;
+    if hub.current().is_main() {
+        return Pass(Reason::NotOurs);
+    }
+    if frame.rdx & UNREGISTER == 0 {
+        // An error would end the process in glibc 2.36, so the answer is success and the field says otherwise.
+        if user::write(frame.rdi + 4, &REGISTRATION_FAILED).is_err() {
+            return Done(error(libc::EFAULT));
+        }
+    }
+    Done(0)
+}
+
+/// prctl: the name is per thread.
+pub fn prctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let green = hub.current();
+    if green.is_main() {
+        return Pass(Reason::NotOurs);
+    }
+    match frame.rdi as i32 {
+        libc::PR_SET_NAME => {
+            let mut name = [0u8; 16];
+            for (offset, byte) in name.iter_mut().take(15).enumerate() {
+                match user::read::<u8>(frame.rsi + offset) {
+                    Ok(0) => break,
+                    Ok(value) => *byte = value,
+                    Err(fault) => return fault.into(),
+                }
+            }
+            green.name.set(name);
+            Done(0)
+        }
+        libc::PR_GET_NAME => match user::write(frame.rsi, &green.name.get()) {
+            Ok(()) => Done(0),
+            Err(fault) => fault.into(),
+        },
+        _ => Pass(Reason::NotOurs),
+    }
+}
+
+/// The sched_ family: a green thread's id is unknown to the kernel; the carrier stands for it.
+pub fn sched_by_tid(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let tid = frame.rdi as i32;
+    let of_green = |green: &&Green| !green.is_main();
+    if tid != 0 && hub.by_tid(tid).filter(of_green).is_some() {
+        frame.rdi = hub.tid.load(Relaxed) as usize;
+    } else if tid > 1 << 22 {
+        return Done(error(libc::ESRCH));
+    }
+    Pass(Reason::NotOurs)
+}

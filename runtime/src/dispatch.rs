@@ -1,0 +1,315 @@
+//! System call number → call: one table, and what becomes of a call that comes in through a site.
+
+use crate::calls::{fds, futex, futex2, io, poll, process, signal, socket, thread, time, Call, Outcome};
+use crate::config::Config;
+use crate::frame::Frame;
+use crate::hub::Hub;
+use crate::modules::Module;
+use crate::{carrier, signals, sys};
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::*};
+
+/// Numbers from here on are passed on unseen.
+pub const NUMBERS: usize = 512;
+/// Bit of `gp_interest`: green threads' calls come to `gp_dispatch`.
+const GREEN: u8 = 1;
+/// Bit of `gp_interest`: foreign threads' calls come to `gp_dispatch_foreign`.
+const FOREIGN: u8 = 2;
+
+/// Read by the entry before it saves anything.
+#[no_mangle]
+#[allow(non_upper_case_globals)]
+static gp_interest: [AtomicU8; NUMBERS] = [const { AtomicU8::new(0) }; NUMBERS];
+
+/// When a row counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// With this module.
+    With(Module),
+    /// With `os` or `socket`: the call looks at the kind of descriptor.
+    Descriptor,
+    /// Whenever there are green threads: state that the kernel keeps per thread, or that the runtime must follow.
+    Always,
+}
+use When::{Always, Descriptor, With};
+
+struct Row {
+    number: i64,
+    call: Call,
+    when: When,
+    foreign: Option<Call>,
+}
+
+const fn row(number: i64, when: When, call: Call) -> Row {
+    Row { number, call, when, foreign: None }
+}
+
+const fn shared(number: i64, when: When, call: Call, foreign: Call) -> Row {
+    Row { number, call, when, foreign: Some(foreign) }
+}
+
+/// Missing in the `libc` crate.
+const SYS_IO_PGETEVENTS: i64 = 333;
+const SYS_FUTEX_WAKE: i64 = 454;
+const SYS_FUTEX_WAIT: i64 = 455;
+const SYS_FUTEX_REQUEUE: i64 = 456;
+
+static ROWS: &[Row] = &[
+    // os and socket, by the kind of descriptor
+    row(libc::SYS_read, Descriptor, io::read),
+    row(libc::SYS_write, Descriptor, io::write),
+    row(libc::SYS_readv, Descriptor, io::readv),
+    row(libc::SYS_writev, Descriptor, io::writev),
+    row(libc::SYS_pread64, With(Module::Os), io::pread64),
+    row(libc::SYS_pwrite64, With(Module::Os), io::pwrite64),
+    row(libc::SYS_preadv, With(Module::Os), io::preadv),
+    row(libc::SYS_pwritev, With(Module::Os), io::pwritev),
+    row(libc::SYS_preadv2, Descriptor, io::preadv2),
+    row(libc::SYS_pwritev2, Descriptor, io::pwritev2),
+    row(libc::SYS_sendfile, Descriptor, io::sendfile),
+    row(libc::SYS_splice, Descriptor, io::splice),
+    row(libc::SYS_tee, With(Module::Os), io::tee),
+    row(libc::SYS_vmsplice, With(Module::Os), io::vmsplice),
+    row(libc::SYS_copy_file_range, With(Module::Os), io::copy_file_range),
+    row(libc::SYS_fsync, With(Module::Os), io::fsync),
+    row(libc::SYS_fdatasync, With(Module::Os), io::fdatasync),
+    row(libc::SYS_sync_file_range, With(Module::Os), io::sync_file_range),
+    row(libc::SYS_open, With(Module::Os), io::open),
+    row(libc::SYS_openat, With(Module::Os), io::openat),
+    row(libc::SYS_flock, With(Module::Os), io::flock),
+    row(libc::SYS_msgsnd, With(Module::Os), io::msgsnd),
+    row(libc::SYS_msgrcv, With(Module::Os), io::msgrcv),
+    row(libc::SYS_semop, With(Module::Os), io::semop),
+    row(libc::SYS_semtimedop, With(Module::Os), io::semtimedop),
+    row(libc::SYS_mq_timedsend, With(Module::Os), io::mq_timedsend),
+    row(libc::SYS_mq_timedreceive, With(Module::Os), io::mq_timedreceive),
+    row(libc::SYS_io_getevents, With(Module::Os), io::io_getevents),
+    row(SYS_IO_PGETEVENTS, With(Module::Os), io::io_pgetevents),
+    row(libc::SYS_io_uring_enter, With(Module::Os), io::io_uring_enter),
+    // descriptors' lives, which the reactor follows
+    shared(libc::SYS_close, Always, fds::close, fds::close),
+    shared(libc::SYS_close_range, Always, fds::close_range, fds::close_range),
+    shared(libc::SYS_dup, Always, fds::dup, fds::dup),
+    shared(libc::SYS_dup2, Always, fds::dup2, fds::dup2),
+    shared(libc::SYS_dup3, Always, fds::dup3, fds::dup3),
+    shared(libc::SYS_fcntl, Always, fds::fcntl, fds::fcntl_foreign),
+    // socket
+    row(libc::SYS_socket, With(Module::Socket), socket::socket),
+    row(libc::SYS_connect, With(Module::Socket), socket::connect),
+    row(libc::SYS_accept, With(Module::Socket), socket::accept),
+    row(libc::SYS_accept4, With(Module::Socket), socket::accept4),
+    row(libc::SYS_sendto, With(Module::Socket), socket::sendto),
+    row(libc::SYS_sendmsg, With(Module::Socket), socket::sendmsg),
+    row(libc::SYS_sendmmsg, With(Module::Socket), socket::sendmmsg),
+    row(libc::SYS_recvfrom, With(Module::Socket), socket::recvfrom),
+    row(libc::SYS_recvmsg, With(Module::Socket), socket::recvmsg),
+    row(libc::SYS_recvmmsg, With(Module::Socket), socket::recvmmsg),
+    row(libc::SYS_setsockopt, With(Module::Socket), socket::setsockopt),
+    // select
+    row(libc::SYS_poll, With(Module::Select), poll::poll),
+    row(libc::SYS_ppoll, With(Module::Select), poll::ppoll),
+    row(libc::SYS_select, With(Module::Select), poll::select),
+    row(libc::SYS_pselect6, With(Module::Select), poll::pselect6),
+    row(libc::SYS_epoll_wait, With(Module::Select), poll::epoll_wait),
+    row(libc::SYS_epoll_pwait, With(Module::Select), poll::epoll_pwait),
+    row(libc::SYS_epoll_pwait2, With(Module::Select), poll::epoll_pwait2),
+    // time
+    row(libc::SYS_nanosleep, With(Module::Time), time::nanosleep),
+    row(libc::SYS_clock_nanosleep, With(Module::Time), time::clock_nanosleep),
+    row(libc::SYS_sched_yield, With(Module::Time), time::sched_yield),
+    // thread
+    row(libc::SYS_clone3, Always, thread::clone3),
+    row(libc::SYS_clone, Always, thread::clone),
+    row(libc::SYS_exit, Always, thread::exit),
+    shared(libc::SYS_futex, Always, futex::futex, futex::futex_foreign),
+    row(libc::SYS_futex_waitv, Always, futex2::futex_waitv),
+    shared(SYS_FUTEX_WAKE, Always, futex2::futex_wake, futex2::futex2_foreign),
+    row(SYS_FUTEX_WAIT, Always, futex2::futex_wait),
+    shared(SYS_FUTEX_REQUEUE, Always, futex2::futex_requeue, futex2::futex2_foreign),
+    row(libc::SYS_set_robust_list, Always, thread::set_robust_list),
+    row(libc::SYS_get_robust_list, Always, thread::get_robust_list),
+    row(libc::SYS_set_tid_address, Always, thread::set_tid_address),
+    row(libc::SYS_rseq, Always, thread::rseq),
+    row(libc::SYS_gettid, Always, thread::gettid),
+    row(libc::SYS_prctl, Always, thread::prctl),
+    row(libc::SYS_sched_setaffinity, Always, thread::sched_by_tid),
+    row(libc::SYS_sched_getaffinity, Always, thread::sched_by_tid),
+    row(libc::SYS_sched_setscheduler, Always, thread::sched_by_tid),
+    row(libc::SYS_sched_getscheduler, Always, thread::sched_by_tid),
+    row(libc::SYS_sched_setparam, Always, thread::sched_by_tid),
+    row(libc::SYS_sched_getparam, Always, thread::sched_by_tid),
+    row(libc::SYS_sched_setattr, Always, thread::sched_by_tid),
+    row(libc::SYS_sched_getattr, Always, thread::sched_by_tid),
+    row(libc::SYS_sched_rr_get_interval, Always, thread::sched_by_tid),
+    // signal
+    shared(libc::SYS_rt_sigaction, Always, signal::rt_sigaction, signal::rt_sigaction),
+    row(libc::SYS_rt_sigprocmask, Always, signal::rt_sigprocmask),
+    row(libc::SYS_rt_sigpending, Always, signal::rt_sigpending),
+    row(libc::SYS_sigaltstack, Always, signal::sigaltstack),
+    shared(libc::SYS_tkill, Always, signal::tkill, signal::tkill_foreign),
+    shared(libc::SYS_tgkill, Always, signal::tgkill, signal::tgkill_foreign),
+    row(libc::SYS_rt_tgsigqueueinfo, Always, signal::rt_tgsigqueueinfo),
+    row(libc::SYS_rt_sigsuspend, Always, signal::rt_sigsuspend),
+    row(libc::SYS_pause, Always, signal::pause),
+    row(libc::SYS_rt_sigtimedwait, Always, signal::rt_sigtimedwait),
+    // process
+    row(libc::SYS_fork, Always, process::fork),
+    row(libc::SYS_wait4, With(Module::Process), process::wait4),
+    row(libc::SYS_waitid, With(Module::Process), process::waitid),
+    row(libc::SYS_execve, Always, process::execve),
+    row(libc::SYS_execveat, Always, process::execve),
+    row(libc::SYS_setuid, Always, process::change_credentials),
+    row(libc::SYS_setgid, Always, process::change_credentials),
+    row(libc::SYS_setreuid, Always, process::change_credentials),
+    row(libc::SYS_setregid, Always, process::change_credentials),
+    row(libc::SYS_setresuid, Always, process::change_credentials),
+    row(libc::SYS_setresgid, Always, process::change_credentials),
+    row(libc::SYS_setgroups, Always, process::change_credentials),
+];
+
+/// The row of each number, looked up at arming. `Option<Call>` in two words' worth of atomics would be no gain: the
+/// tables are written before the first dispatch and never again.
+struct Tables {
+    green: [Option<Call>; NUMBERS],
+    foreign: [Option<Call>; NUMBERS],
+}
+
+static TABLES: once_cell::sync::OnceCell<Box<Tables>> = once_cell::sync::OnceCell::new();
+
+/// Before arming: only the making of threads comes to the dispatcher.
+pub fn open_for_clone() {
+    for number in [libc::SYS_clone3, libc::SYS_clone] {
+        gp_interest[number as usize].store(GREEN | FOREIGN, Release);
+    }
+}
+
+/// Opens the rows that `config` switches on.
+pub fn open(config: &Config) {
+    let modules = config.modules;
+    TABLES.get_or_init(|| {
+        let mut tables = Box::new(Tables { green: [None; NUMBERS], foreign: [None; NUMBERS] });
+        for row in ROWS {
+            let on = match row.when {
+                With(module) => modules.contains(module),
+                Descriptor => modules.contains(Module::Os) || modules.contains(Module::Socket),
+                Always => true,
+            };
+            if on {
+                let number = row.number as usize;
+                tables.green[number] = Some(row.call);
+                tables.foreign[number] = row.foreign;
+                let foreign = if row.foreign.is_some() { FOREIGN } else { 0 };
+                gp_interest[number].store(GREEN | foreign, Release);
+            }
+        }
+        tables
+    });
+}
+
+/// What the assembly does with the frame after the dispatcher.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// `gp_exit`: into the program.
+    Exit = 0,
+    /// `gp_enter`: into a handler.
+    Enter = 1,
+    /// `gp_exit_quiet`: the caller is not ours, or was inside already.
+    Quiet = 2,
+}
+
+/// A green thread stands at a system call instruction.
+///
+/// # Safety
+/// Called by the entry with the frame that it built.
+#[no_mangle]
+unsafe extern "C" fn gp_dispatch(frame: &mut Frame) -> Way {
+    // SAFETY: sites are never freed.
+    let site = unsafe { &*frame.site };
+    frame.number = frame.rax;
+    frame.rip = site.pass;
+    let hub_pointer = carrier::hub_pointer();
+    frame.carrier = hub_pointer.cast();
+    // SAFETY: the entry comes here only where the word is not null.
+    let hub: &'static Hub = unsafe { &*hub_pointer };
+    if hub.carrier.inside.load(Relaxed) != 0 {
+        return Way::Quiet;
+    }
+    if hub.vfork_child.load(Relaxed) {
+        if sys::gettid() != hub.tid.load(Relaxed) {
+            return Way::Quiet;
+        }
+        // We run, so the child has executed its program or ended.
+        hub.carrier.inside.store(1, Relaxed);
+        hub.vfork_child.store(false, Relaxed);
+        hub.signals.take_mask_back();
+    }
+    hub.carrier.inside.store(1, Relaxed);
+    let Some(call) = TABLES.get().and_then(|tables| tables.green[frame.number & (NUMBERS - 1)]) else {
+        return Way::Exit;
+    };
+    if hub.carrier.attention.load(Relaxed) != 0 {
+        signals::drain(hub);
+    }
+    let green = hub.current();
+    if signals::deliverable(hub, green) {
+        // A signal came before the call: its handler runs before the call.
+        hub.carrier.call_attention();
+        return Way::Exit;
+    }
+    green.where_from.set(site.syscall + 2);
+    green.stack_at.set(frame.rsp);
+    match call(hub, frame) {
+        Outcome::Pass(_) => Way::Exit,
+        Outcome::Done(result) => {
+            frame.rax = result as usize;
+            frame.rip = site.resume;
+            if (-516..=-512).contains(&result) || signals::deliverable(hub, hub.current()) {
+                hub.carrier.call_attention();
+            }
+            Way::Exit
+        }
+    }
+}
+
+/// A foreign kernel thread stands at a system call instruction that concerns green threads.
+///
+/// # Safety
+/// Called by the entry with the frame that it built.
+#[no_mangle]
+unsafe extern "C" fn gp_dispatch_foreign(frame: &mut Frame) -> Way {
+    // SAFETY: sites are never freed.
+    let site = unsafe { &*frame.site };
+    frame.number = frame.rax;
+    frame.rip = site.pass;
+    let Some(hub) = crate::hub::first() else {
+        return first_thread(frame);
+    };
+    let call = TABLES.get().and_then(|tables| tables.foreign[frame.number & (NUMBERS - 1)]);
+    if let Some(Outcome::Done(result)) = call.map(|call| call(hub, frame)) {
+        frame.rax = result as usize;
+        frame.rip = site.resume;
+    }
+    Way::Quiet
+}
+
+/// Not armed yet: the first thread, however it is made, arms; then its maker is the main green thread.
+fn first_thread(frame: &mut Frame) -> Way {
+    let arm = ARM.load(Acquire);
+    if arm == 0 || !thread::asks_for_thread(frame) {
+        return Way::Quiet;
+    }
+    // SAFETY: only `set_arm` stores, and it stores such a function.
+    let armed = unsafe { core::mem::transmute::<usize, fn() -> bool>(arm)() };
+    if !armed {
+        return Way::Quiet;
+    }
+    // SAFETY: the frame is the entry's, and the word of this thread is set now.
+    unsafe { gp_dispatch(frame) }
+}
+
+static ARM: AtomicUsize = AtomicUsize::new(0);
+
+/// What arms at the first thread that is made without a hook having seen it; false if the process stays native.
+pub fn set_arm(arm: fn() -> bool) {
+    ARM.store(arm as usize, Release);
+}

@@ -1,0 +1,178 @@
+//! A green thread: what the kernel keeps for one of its threads, kept by us.
+
+use crate::frame::Frame;
+use crate::hub::Hub;
+use crate::signals::{AltStack, Pending};
+use crate::switch::{BaseBlock, Fiber, FloatControl, Parent};
+use core::cell::{Cell, RefCell, UnsafeCell};
+use core::ptr;
+
+/// | state | run queue | who changes it |
+/// |---|---|---|
+/// | Running | no | the hub, before it resumes the green thread |
+/// | Ready | yes | unpark, yield |
+/// | Parked | no | the green thread itself, before it switches to the hub |
+/// | Exiting | no | the green thread itself, for the last time; the hub then buries it |
+/// | Dead | no | the hub; the record waits to be used again |
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    Running,
+    Ready,
+    Parked,
+    Exiting,
+    Dead,
+}
+
+/// Why a park ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wake {
+    /// Somebody unparked it, maybe for nothing: look again.
+    Unparked,
+    /// The deadline was reached.
+    TimedOut,
+    /// A signal whose handler is to run is pending for the green thread.
+    Interrupted,
+}
+
+/// What a parked green thread waits for, as the deadlock report tells it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waiting {
+    Nothing,
+    /// A futex word that only threads of this process wake.
+    Futex(usize),
+    /// A descriptor.
+    Descriptor(i32),
+    /// Several descriptors.
+    Descriptors,
+    /// Time only.
+    Time,
+    /// A signal.
+    Signal,
+    /// A helper thread that makes the call; somebody outside may end it.
+    Helper,
+}
+
+/// The record of one green thread. Records are never freed, only used again, so that a stale pointer with a
+/// generation is always safe to look at.
+#[repr(C)]
+pub struct Green {
+    pub hub: *const Hub,
+    /// Link of the run queue.
+    pub(crate) next: Cell<*const Green>,
+    pub(crate) state: Cell<State>,
+    /// Counts parks; a wake-up that names an older one is stale.
+    pub(crate) generation: Cell<u64>,
+    /// Set by whoever ends a park.
+    pub(crate) wake: Cell<Wake>,
+    /// The park that is under way may be ended by a signal.
+    pub(crate) interruptible: Cell<bool>,
+    /// The park that is under way has an entry in the timers.
+    pub(crate) timed: Cell<bool>,
+    pub waiting: Cell<Waiting>,
+    /// Where the program stands while it is in a call (its return address), for reports.
+    pub(crate) where_from: Cell<usize>,
+    /// The program's stack pointer there; 0 if it is not known.
+    pub(crate) stack_at: Cell<usize>,
+
+    /// Counts all green threads of the process from 1, the main one.
+    pub number: Cell<u64>,
+    /// What `gettid` answers.
+    pub tid: Cell<i32>,
+    /// The thread pointer, which is also libc's `pthread_t`.
+    pub thread_pointer: Cell<usize>,
+    /// CLONE_CHILD_CLEARTID: cleared and woken when the thread has left its stack.
+    pub clear_child_tid: Cell<usize>,
+    /// set_robust_list.
+    pub robust_list: Cell<usize>,
+    pub name: Cell<[u8; 16]>,
+    /// `pthread_cancel` has named this thread: hooks by name leave the call to libc.
+    pub cancel_marked: Cell<bool>,
+
+    /// The signal mask; bit n-1 is signal n.
+    pub mask: Cell<u64>,
+    /// The mask to go back to after the handler that ends a sigsuspend, ppoll, pselect6 or epoll_pwait.
+    pub saved_mask: Cell<Option<u64>>,
+    /// Signals directed at this thread that its mask holds back, or that wait for it to come to its next exit.
+    pub pending: RefCell<Pending>,
+    pub alt_stack: Cell<AltStack>,
+    /// The signals that a sigtimedwait under way waits for.
+    pub sigwait: Cell<u64>,
+
+    pub(crate) float: Cell<FloatControl>,
+    /// CPU time used in finished turns, ns.
+    pub(crate) cpu_time: Cell<u64>,
+
+    pub(crate) fiber: UnsafeCell<Option<Fiber>>,
+    pub(crate) parent: Cell<*const Parent>,
+    pub(crate) start_frame: Cell<*const Frame>,
+    pub(crate) block: UnsafeCell<BaseBlock>,
+}
+
+impl Green {
+    pub(crate) fn new(hub: *const Hub) -> Box<Green> {
+        Box::new(Green {
+            hub,
+            next: Cell::new(ptr::null()),
+            state: Cell::new(State::Dead),
+            generation: Cell::new(0),
+            wake: Cell::new(Wake::Unparked),
+            interruptible: Cell::new(false),
+            timed: Cell::new(false),
+            waiting: Cell::new(Waiting::Nothing),
+            where_from: Cell::new(0),
+            stack_at: Cell::new(0),
+            number: Cell::new(0),
+            tid: Cell::new(0),
+            thread_pointer: Cell::new(0),
+            clear_child_tid: Cell::new(0),
+            robust_list: Cell::new(0),
+            name: Cell::new([0; 16]),
+            cancel_marked: Cell::new(false),
+            mask: Cell::new(0),
+            saved_mask: Cell::new(None),
+            pending: RefCell::new(Pending::new()),
+            alt_stack: Cell::new(AltStack::DISABLED),
+            sigwait: Cell::new(0),
+            float: Cell::new(FloatControl::DEFAULT),
+            cpu_time: Cell::new(0),
+            fiber: UnsafeCell::new(None),
+            parent: Cell::new(ptr::null()),
+            start_frame: Cell::new(ptr::null()),
+            block: UnsafeCell::new(BaseBlock::new()),
+        })
+    }
+
+    /// Makes a record as good as new.
+    pub(crate) fn reset(&self) {
+        self.wake.set(Wake::Unparked);
+        self.interruptible.set(false);
+        self.timed.set(false);
+        self.waiting.set(Waiting::Nothing);
+        self.where_from.set(0);
+        self.stack_at.set(0);
+        self.thread_pointer.set(0);
+        self.clear_child_tid.set(0);
+        self.robust_list.set(0);
+        self.name.set([0; 16]);
+        self.cancel_marked.set(false);
+        self.saved_mask.set(None);
+        self.pending.borrow_mut().clear();
+        self.alt_stack.set(AltStack::DISABLED);
+        self.sigwait.set(0);
+        self.cpu_time.set(0);
+        self.parent.set(ptr::null());
+        self.start_frame.set(ptr::null());
+    }
+
+    /// The hub that runs this green thread.
+    #[inline]
+    pub fn hub(&self) -> &'static Hub {
+        // SAFETY: hubs are never freed.
+        unsafe { &*self.hub }
+    }
+
+    /// Whether this is the program's `main`, on the carrier's own stack.
+    pub fn is_main(&self) -> bool {
+        core::ptr::eq(self.hub().main, self)
+    }
+}

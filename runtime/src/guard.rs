@@ -1,0 +1,54 @@
+//! "Inside the runtime": while the guard lives, every system call that comes to the dispatcher is passed on, and a
+//! signal is only queued. The entry's own guard is `Carrier::inside` itself, which its assembly clears.
+
+use crate::hub::{current_hub, Hub};
+use crate::sys;
+use core::sync::atomic::Ordering::*;
+
+/// Holds the carrier inside the runtime, for the ways in that are plain functions.
+pub struct Inside(&'static Hub);
+
+impl Inside {
+    /// `None` in a foreign thread, in a vfork child, and where the carrier is inside already.
+    #[inline]
+    pub fn enter() -> Option<Inside> {
+        let hub = current_hub()?;
+        if hub.carrier.inside.load(Relaxed) != 0 || hub.is_vfork_child() {
+            return None;
+        }
+        hub.carrier.inside.store(1, Relaxed);
+        core::sync::atomic::compiler_fence(SeqCst);
+        Some(Inside(hub))
+    }
+
+    #[inline]
+    pub fn hub(&self) -> &'static Hub {
+        self.0
+    }
+}
+
+impl Drop for Inside {
+    #[inline]
+    fn drop(&mut self) {
+        core::sync::atomic::compiler_fence(SeqCst);
+        self.0.carrier.inside.store(0, Relaxed);
+        if self.0.carrier.attention.load(Relaxed) != 0 {
+            attend(self.0);
+        }
+    }
+}
+
+/// A signal was queued while a plain function held the guard. A handler must not run above a Rust frame, so the
+/// signal goes back to the kernel, which delivers it to the program a moment later.
+#[cold]
+fn attend(hub: &Hub) {
+    crate::signals::hand_back(hub);
+}
+
+impl Hub {
+    /// Whether the caller is a child that shares our memory until it executes a program.
+    #[inline]
+    pub fn is_vfork_child(&self) -> bool {
+        self.vfork_child.load(Relaxed) && sys::gettid() != self.tid.load(Relaxed)
+    }
+}

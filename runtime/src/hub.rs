@@ -1,0 +1,627 @@
+//! The hub: the scheduler of one kernel thread, on a stack of its own.
+//!
+//! Everything here runs on the carrier with `Carrier::inside` set, so there is one user at a time and plain cells do.
+//! What other kernel threads may touch is `remote`, the reactor's table and the futex queues, each behind a lock.
+
+use crate::carrier::{self, Carrier};
+use crate::green_thread::{Green, State, Wake, Waiting};
+use crate::config::Config;
+use crate::lock::Lock;
+use crate::modules::Module;
+use crate::reactor::Reactor;
+use crate::switch::{self, Fiber, FloatControl, Mapping, Parent};
+use crate::timers::Timers;
+use crate::{futex_queue, report, signals, sys};
+use core::cell::{Cell, RefCell, UnsafeCell};
+use core::hash::{BuildHasherDefault, Hasher};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::*};
+use std::collections::HashMap;
+
+/// After so many turns a busy hub looks at its timers and descriptors.
+const TURNS_PER_LOOK: u32 = 61;
+const HUB_STACK: usize = 256 * 1024;
+
+/// Thread ids are well spread already.
+#[derive(Default)]
+pub struct TidHasher(u64);
+impl Hasher for TidHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 << 8) | u64::from(byte);
+        }
+    }
+    fn write_i32(&mut self, tid: i32) {
+        self.0 = (tid as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+type Tids = HashMap<i32, *const Green, BuildHasherDefault<TidHasher>>;
+
+/// What another kernel thread has for the hub.
+enum Remote {
+    Unpark(*const Green),
+    Signal(i32, Box<signals::Info>),
+}
+
+/// A park of a green thread, as another kernel thread or a timer names it.
+#[derive(Clone, Copy)]
+pub struct Ticket {
+    green: *const Green,
+    generation: u64,
+}
+
+impl Ticket {
+    fn is_valid(self) -> bool {
+        // SAFETY: records are never freed.
+        let green = unsafe { &*self.green };
+        green.state.get() == State::Parked && green.generation.get() == self.generation
+    }
+}
+
+/// See the module.
+#[repr(C)]
+pub struct Hub {
+    /// First, so that a pointer to the hub is a pointer to its carrier block.
+    pub carrier: Carrier,
+    /// The program's main thread.
+    pub main: *const Green,
+    pub(crate) current: Cell<*const Green>,
+    first_ready: Cell<*const Green>,
+    last_ready: Cell<*const Green>,
+    /// Green threads that have not ended, the main one and phantoms among them.
+    live: Cell<usize>,
+    /// Parked for ever, with no stack: GREENPATCH_ARM=start counts one so that no call takes a short cut.
+    phantoms: Cell<usize>,
+    pub(crate) timers: RefCell<Timers<Ticket>>,
+    pub reactor: Reactor,
+    pub(crate) tids: RefCell<Tids>,
+    next_tid: Cell<i32>,
+    next_number: Cell<u64>,
+    spare: RefCell<Vec<*const Green>>,
+    /// Kernel thread id of the carrier.
+    pub tid: AtomicI32,
+    pub pid: AtomicI32,
+    native_thread_pointer: usize,
+    float: Cell<FloatControl>,
+    fiber: UnsafeCell<Option<Fiber>>,
+    parent: Cell<*const Parent>,
+    _stack: Mapping,
+    turns: Cell<u32>,
+    /// Unparks by other kernel threads.
+    remote: Lock<Vec<Remote>>,
+    remote_waiting: AtomicBool,
+    /// The hub waits in the kernel, or is about to: whoever has something for it must wake the reactor.
+    sleeping: AtomicBool,
+    /// A child made with CLONE_VM|CLONE_VFORK may be running in our memory: compare thread ids.
+    pub vfork_child: AtomicBool,
+    /// Kernel threads that are no carrier may exist in the process.
+    pub foreign_threads: AtomicBool,
+    pub signals: signals::HubSignals,
+    /// Calls that helper threads make for parked green threads now.
+    pub(crate) helpers_busy: Cell<usize>,
+    deadlock_reported: Cell<bool>,
+    config: Config,
+    /// A green thread that last waited for something from outside: where `report` looks first.
+    pub(crate) hopeful: Cell<*const Green>,
+    /// The timer descriptor that tells when the clock is set (`calls::time::ClockWatch`), or -1.
+    pub(crate) clock_watch: Cell<i32>,
+}
+
+// SAFETY: fields that other kernel threads use are atomics or behind locks; the others belong to the carrier.
+unsafe impl Sync for Hub {}
+
+static FIRST: AtomicPtr<Hub> = AtomicPtr::new(ptr::null_mut());
+
+/// The first hub of the process, for kernel threads that have none.
+pub fn first() -> Option<&'static Hub> {
+    // SAFETY: null or a hub, which is never freed.
+    unsafe { FIRST.load(Acquire).as_ref() }
+}
+
+/// The hub of the calling kernel thread, if it is a carrier.
+#[inline(always)]
+pub fn current_hub() -> Option<&'static Hub> {
+    // SAFETY: the word is null or points to a hub, which is never freed.
+    unsafe { carrier::hub_pointer().as_ref() }
+}
+
+impl Hub {
+    /// Makes the calling kernel thread a carrier and what it runs the main green thread. The hub is left "inside".
+    pub fn start(config: Config) -> &'static Hub {
+        let stack = Mapping::new(HUB_STACK).expect("no memory for the hub's stack");
+        let (limit, base) = stack.bounds();
+        let main: *mut Green = Box::into_raw(Green::new(ptr::null()));
+        let thread_pointer = switch::thread_pointer();
+        let mut random = [0u8; 4];
+        // SAFETY: fills our own buffer; AT_RANDOM-like quality is not needed, only that processes differ.
+        unsafe { sys!(libc::SYS_getrandom, random.as_mut_ptr(), 4, libc::GRND_NONBLOCK) };
+        // Above 2^22 (the kernel's largest id) and, with room to count, below libc's 30 bits for an owner.
+        let first_tid = (1 << 23) + (u32::from_le_bytes(random) % (1 << 28)) as i32;
+        let hub: &'static Hub = Box::leak(Box::new(Hub {
+            carrier: Carrier::new(),
+            main,
+            current: Cell::new(main),
+            first_ready: Cell::new(ptr::null()),
+            last_ready: Cell::new(ptr::null()),
+            live: Cell::new(1),
+            phantoms: Cell::new(0),
+            timers: RefCell::new(Timers::new()),
+            reactor: Reactor::new(),
+            tids: RefCell::new(Tids::default()),
+            next_tid: Cell::new(first_tid),
+            next_number: Cell::new(1),
+            spare: RefCell::new(Vec::new()),
+            tid: AtomicI32::new(sys::gettid()),
+            pid: AtomicI32::new(sys::getpid()),
+            native_thread_pointer: thread_pointer,
+            float: Cell::new(FloatControl::current()),
+            fiber: UnsafeCell::new(None),
+            parent: Cell::new(ptr::null()),
+            _stack: stack,
+            turns: Cell::new(0),
+            remote: Lock::new(Vec::new()),
+            remote_waiting: AtomicBool::new(false),
+            sleeping: AtomicBool::new(false),
+            vfork_child: AtomicBool::new(false),
+            foreign_threads: AtomicBool::new(false),
+            signals: signals::HubSignals::new(),
+            helpers_busy: Cell::new(0),
+            deadlock_reported: Cell::new(false),
+            config,
+            hopeful: Cell::new(main),
+            clock_watch: Cell::new(-1),
+        }));
+        // SAFETY: nobody else knows `main` yet.
+        unsafe { (*main).hub = hub };
+        // SAFETY: records are never freed.
+        let main: &'static Green = unsafe { &*main };
+        main.number.set(1);
+        main.tid.set(hub.tid.load(Relaxed));
+        main.thread_pointer.set(thread_pointer);
+        main.state.set(State::Running);
+        hub.tids.borrow_mut().insert(main.tid.get(), main);
+        // SAFETY: the stack belongs to the hub, which is never freed; `run` does not return.
+        let fiber = unsafe {
+            switch::fiber_on(limit, base, move |parent| {
+                hub.parent.set(parent);
+                hub.run()
+            })
+        };
+        // SAFETY: nobody else uses the hub yet.
+        unsafe { *hub.fiber.get() = Some(fiber) };
+        // SAFETY: the calling thread's own thread pointer.
+        unsafe { carrier::set_words(thread_pointer, hub, main) };
+        FIRST.store(hub as *const Hub as *mut Hub, Release);
+        hub
+    }
+
+    /// The settings that the process was started with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether the user has left this module on.
+    #[inline]
+    pub fn module_on(&self, module: Module) -> bool {
+        self.config.modules.contains(module)
+    }
+
+    /// The green thread that runs, or that ran when the hub took over.
+    #[inline]
+    pub fn current(&self) -> &'static Green {
+        // SAFETY: records are never freed.
+        unsafe { &*self.current.get() }
+    }
+
+    /// Whether a green thread besides the calling one has not ended: if not, the kernel may block the carrier.
+    #[inline]
+    pub fn others_alive(&self) -> bool {
+        self.live.get() > 1
+    }
+
+    /// Counts a green thread that is parked for ever.
+    pub fn add_phantom(&self) {
+        self.phantoms.set(self.phantoms.get() + 1);
+        self.live.set(self.live.get() + 1);
+    }
+
+    /// Green threads that have not ended, phantoms left out.
+    pub fn live(&self) -> usize {
+        self.live.get() - self.phantoms.get()
+    }
+
+    /// The live green thread with this id.
+    pub fn by_tid(&self, tid: i32) -> Option<&'static Green> {
+        // SAFETY: records are never freed.
+        self.tids.borrow().get(&tid).map(|&green| unsafe { &*green })
+    }
+
+    /// All live green threads, phantoms left out.
+    pub fn all(&self) -> Vec<&'static Green> {
+        // SAFETY: records are never freed.
+        let mut all: Vec<_> = self.tids.borrow().values().map(|&green| unsafe { &*green }).collect();
+        all.sort_by_key(|green: &&Green| green.number.get());
+        all
+    }
+
+    /// A new green thread's record with id and number: parked until `unpark`.
+    pub fn new_green(&self) -> &'static Green {
+        let recycled = self.spare.borrow_mut().pop();
+        let green: &'static Green = match recycled {
+            // SAFETY: records are never freed.
+            Some(green) => unsafe { &*green },
+            None => Box::leak(Green::new(self)),
+        };
+        green.reset();
+        let mut tids = self.tids.borrow_mut();
+        let tid = loop {
+            let tid = self.next_tid.get();
+            self.next_tid.set(if tid >= 0x3fff_0000 { 1 << 23 } else { tid + 1 });
+            if !tids.contains_key(&tid) {
+                break tid;
+            }
+        };
+        tids.insert(tid, green);
+        green.tid.set(tid);
+        self.next_number.set(self.next_number.get() + 1);
+        green.number.set(self.next_number.get());
+        green.state.set(State::Parked);
+        green.generation.set(green.generation.get() + 1);
+        self.live.set(self.live.get() + 1);
+        green
+    }
+
+    /// Undoes `new_green`.
+    pub fn discard(&self, green: &'static Green) {
+        green.state.set(State::Dead);
+        self.tids.borrow_mut().remove(&green.tid.get());
+        self.live.set(self.live.get() - 1);
+        self.spare.borrow_mut().push(green);
+    }
+
+    /// A green thread of the runtime's own API: `body` on a stack of `stack_bytes`, sharing the creator's thread
+    /// pointer.
+    pub fn spawn(&'static self, stack_bytes: usize, body: impl FnOnce() + 'static) -> &'static Green {
+        let green = self.new_green();
+        green.thread_pointer.set(self.native_thread_pointer);
+        green.mask.set(self.current().mask.get());
+        self.signals.thread_added(green.mask.get());
+        let stack = Mapping::new(stack_bytes).expect("no memory for a stack");
+        let (limit, base) = stack.bounds();
+        // SAFETY: the mapping lives until the thread has ended and its stack has been left (see `bury`).
+        let fiber = unsafe {
+            switch::fiber_on(limit, base, move |parent| {
+                green.parent.set(parent);
+                body();
+                // Leaked on purpose: the stack is still in use here.
+                core::mem::forget(stack);
+                self.exit()
+            })
+        };
+        // SAFETY: the record is not running.
+        unsafe { *green.fiber.get() = Some(fiber) };
+        self.unpark(green);
+        green
+    }
+
+    /// Ends the current green thread. Its stack is left for good.
+    pub fn exit(&self) -> ! {
+        let green = self.current();
+        green.state.set(State::Exiting);
+        self.switch_to_hub(green);
+        unreachable!("a dead green thread was resumed")
+    }
+
+    // ---- park and unpark -------------------------------------------------------------------------------------
+
+    /// Stops the current green thread until `unpark`, `deadline` (ns of CLOCK_MONOTONIC) or, if `interruptible`, a
+    /// signal that a handler is to take. The one way a green thread stops.
+    pub fn park(&self, waiting: Waiting, deadline: Option<u64>, interruptible: bool) -> Wake {
+        let green = self.current();
+        if interruptible && signals::deliverable(self, green) {
+            return Wake::Interrupted;
+        }
+        green.generation.set(green.generation.get() + 1);
+        green.state.set(State::Parked);
+        green.waiting.set(waiting);
+        green.interruptible.set(interruptible);
+        if let Some(deadline) = deadline {
+            green.timed.set(true);
+            self.timers.borrow_mut().set(deadline, Ticket { green, generation: green.generation.get() });
+        }
+        self.switch_to_hub(green);
+        green.waiting.set(Waiting::Nothing);
+        if green.timed.replace(false) && green.wake.get() != Wake::TimedOut {
+            self.timers.borrow_mut().cancelled(Ticket::is_valid);
+        }
+        // A signal that came for a green thread already made ready interrupts it as well, as in the kernel.
+        if interruptible && green.wake.get() == Wake::Unparked && signals::deliverable(self, green) {
+            return Wake::Interrupted;
+        }
+        green.wake.get()
+    }
+
+    /// Makes a parked green thread ready; does nothing to one that is not parked.
+    #[inline]
+    pub fn unpark(&self, green: &Green) {
+        self.end_park(green, Wake::Unparked);
+    }
+
+    pub(crate) fn end_park(&self, green: &Green, wake: Wake) {
+        if green.state.get() == State::Parked {
+            green.wake.set(wake);
+            self.make_ready(green);
+        }
+    }
+
+    /// Ends a park because of a signal, if it may be.
+    pub(crate) fn interrupt(&self, green: &Green) {
+        if green.interruptible.get() {
+            self.end_park(green, Wake::Interrupted);
+        }
+    }
+
+    /// Unparks from any kernel thread.
+    pub fn unpark_remote(&self, green: *const Green) {
+        self.tell(Remote::Unpark(green));
+    }
+
+    /// Sends a signal to a green thread from any kernel thread.
+    pub fn signal_remote(&self, tid: i32, info: signals::Info) {
+        self.tell(Remote::Signal(tid, Box::new(info)));
+        // A carrier that runs the program looks at its next call, or when its time slice is over.
+        self.carrier.call_attention();
+    }
+
+    fn tell(&self, message: Remote) {
+        self.remote.lock().push(message);
+        self.remote_waiting.store(true, SeqCst);
+        if self.sleeping.swap(false, SeqCst) {
+            self.reactor.wake();
+        }
+    }
+
+    /// Lets every other ready green thread run first. False if there was none.
+    pub fn yield_now(&self) -> bool {
+        self.look(false);
+        if self.first_ready.get().is_null() {
+            return false;
+        }
+        let green = self.current();
+        self.make_ready(green);
+        self.switch_to_hub(green);
+        true
+    }
+
+    /// Whether a green thread waits for its turn.
+    #[inline]
+    pub fn somebody_ready(&self) -> bool {
+        !self.first_ready.get().is_null()
+    }
+
+    fn make_ready(&self, green: &Green) {
+        green.state.set(State::Ready);
+        green.next.set(ptr::null());
+        if self.first_ready.get().is_null() {
+            self.first_ready.set(green);
+        } else {
+            // SAFETY: records are never freed.
+            unsafe { (*self.last_ready.get()).next.set(green) };
+        }
+        self.last_ready.set(green);
+    }
+
+    fn pop_ready(&self) -> Option<&'static Green> {
+        // SAFETY: records are never freed.
+        let green = unsafe { self.first_ready.get().as_ref() }?;
+        self.first_ready.set(green.next.get());
+        Some(green)
+    }
+
+    fn switch_to_hub(&self, green: &Green) {
+        let parent = green.parent.get();
+        if parent.is_null() {
+            // SAFETY: the main green thread is the only one without a parent, and it resumes the hub, which is
+            // suspended while main runs.
+            unsafe { (*self.fiber.get()).as_mut().expect("a hub has a fiber").resume(()) };
+        } else {
+            // SAFETY: the yielder lives at the base of the green thread's own coroutine.
+            unsafe { (*parent).suspend(()) };
+        }
+    }
+
+    // ---- the loop --------------------------------------------------------------------------------------------
+
+    fn run(&'static self) {
+        loop {
+            let green = self.next();
+            self.current.set(green);
+            if signals::deliverable(self, green) {
+                self.carrier.call_attention();
+            }
+            green.state.set(State::Running);
+            if self.float.get() != green.float.get() {
+                green.float.get().load();
+            }
+            // SAFETY: the green thread's own thread pointer.
+            unsafe { switch::set_thread_pointer(green.thread_pointer.get()) };
+            if ptr::eq(green, self.main) && green.parent.get().is_null() {
+                // SAFETY: the yielder lives at the base of the hub's stack.
+                unsafe { (*self.parent.get()).suspend(()) };
+            } else {
+                // SAFETY: only the hub resumes a green thread, and it is not running.
+                unsafe { (*green.fiber.get()).as_mut().expect("a green thread has a fiber").resume(()) };
+            }
+            let float = FloatControl::current();
+            self.float.set(float);
+            let left = self.current();
+            left.float.set(float);
+            if left.state.get() == State::Exiting {
+                self.bury(left);
+            }
+        }
+    }
+
+    /// The next green thread to run; waits for one.
+    fn next(&self) -> &'static Green {
+        loop {
+            let turns = self.turns.get() + 1;
+            self.turns.set(turns);
+            if self.carrier.attention.load(Relaxed) != 0 {
+                signals::drain(self);
+            }
+            if self.remote_waiting.load(Relaxed) {
+                self.drain_remote();
+            }
+            if turns % TURNS_PER_LOOK == 0 {
+                self.look(true);
+            }
+            if let Some(green) = self.pop_ready() {
+                return green;
+            }
+            self.idle();
+        }
+    }
+
+    /// Fires due timers and, if `descriptors`, takes what the reactor has, without waiting.
+    fn look(&self, descriptors: bool) {
+        if self.remote_waiting.load(Relaxed) {
+            self.drain_remote();
+        }
+        if !self.timers.borrow().is_empty() {
+            self.fire(sys::now());
+        }
+        if descriptors {
+            self.reactor.poll(self, Some(0));
+        }
+    }
+
+    fn fire(&self, now: u64) {
+        loop {
+            let due = self.timers.borrow_mut().pop_due(now);
+            let Some(ticket) = due else { return };
+            if ticket.is_valid() {
+                // SAFETY: records are never freed.
+                self.end_park(unsafe { &*ticket.green }, Wake::TimedOut);
+            }
+        }
+    }
+
+    fn idle(&self) {
+        let deadline = self.timers.borrow_mut().next(Ticket::is_valid);
+        let now = if deadline.is_some() { sys::now() } else { 0 };
+        let timeout = match deadline {
+            Some(deadline) if deadline <= now => {
+                self.fire(now);
+                return;
+            }
+            Some(deadline) => Some(deadline - now),
+            None => None,
+        };
+        self.sleeping.store(true, SeqCst);
+        if self.remote_waiting.load(SeqCst) {
+            self.sleeping.store(false, Relaxed);
+            return;
+        }
+        if timeout.is_none() && !self.deadlock_reported.get() && report::nothing_can_wake(self) {
+            self.deadlock_reported.set(true);
+            report::deadlock(self);
+        }
+        self.reactor.poll(self, timeout);
+        self.sleeping.store(false, Relaxed);
+    }
+
+    pub(crate) fn drain_remote(&self) {
+        self.remote_waiting.store(false, SeqCst);
+        let messages = core::mem::take(&mut *self.remote.lock());
+        for message in messages {
+            match message {
+                // SAFETY: records are never freed; a wake-up for a park that is over is harmless.
+                Remote::Unpark(green) => self.unpark(unsafe { &*green }),
+                Remote::Signal(tid, info) => {
+                    if let Some(green) = self.by_tid(tid) {
+                        signals::send(self, green, &info);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The green thread has left its stack for good: tell who joins it, and use the record again.
+    fn bury(&self, green: &'static Green) {
+        // SAFETY: the native thread pointer is valid as long as the process; the dead thread's may be unmapped by its
+        // joiner as soon as it is told.
+        unsafe { switch::set_thread_pointer(self.native_thread_pointer) };
+        green.state.set(State::Dead);
+        self.tids.borrow_mut().remove(&green.tid.get());
+        self.live.set(self.live.get() - 1);
+        self.signals.thread_removed(self, green);
+        let child_tid = green.clear_child_tid.get();
+        if child_tid != 0 {
+            let _ = crate::user::write(child_tid, &0u32);
+            futex_queue::wake(self, child_tid, self.foreign_threads.load(Relaxed), u32::MAX, u32::MAX);
+        }
+        if self.live() == 0 {
+            sys::exit_group(0);
+        }
+        if !green.parent.get().is_null() {
+            // SAFETY: the coroutine is suspended in `exit` and holds nothing that needs dropping.
+            unsafe {
+                if let Some(fiber) = (*green.fiber.get()).as_mut() {
+                    fiber.force_reset();
+                }
+                *green.fiber.get() = None;
+            }
+            self.spare.borrow_mut().push(green);
+        }
+    }
+
+    // ---- fork ------------------------------------------------------------------------------------------------
+
+    /// In a forked child: the calling green thread is the only one, and all that the kernel gave is the parent's.
+    ///
+    /// # Safety
+    /// Called once, by the child, before anything else.
+    pub unsafe fn rebuild_in_child(&self) {
+        let me = self.current();
+        self.pid.store(sys::getpid(), Relaxed);
+        self.tid.store(sys::gettid(), Relaxed);
+        self.first_ready.set(ptr::null());
+        self.last_ready.set(ptr::null());
+        self.timers.borrow_mut().clear();
+        // SAFETY: no other kernel thread exists in the child.
+        unsafe { self.remote.reset_in_child() };
+        self.remote.lock().clear();
+        self.remote_waiting.store(false, Relaxed);
+        self.sleeping.store(false, Relaxed);
+        self.vfork_child.store(false, Relaxed);
+        self.foreign_threads.store(false, Relaxed);
+        self.helpers_busy.set(0);
+        self.deadlock_reported.set(false);
+        self.clock_watch.set(-1);
+        let mut tids = self.tids.borrow_mut();
+        for (_, &green) in tids.iter() {
+            if !ptr::eq(green, me) {
+                // SAFETY: records are never freed. Not used again: their stacks are the program's business.
+                let green = unsafe { &*green };
+                green.state.set(State::Dead);
+                green.generation.set(green.generation.get() + 1);
+            }
+        }
+        tids.clear();
+        me.tid.set(self.tid.load(Relaxed));
+        tids.insert(me.tid.get(), me);
+        drop(tids);
+        self.live.set(1 + self.phantoms.get());
+        // SAFETY: as for this function.
+        unsafe {
+            self.reactor.rebuild_in_child();
+            futex_queue::rebuild_in_child();
+            crate::offload::rebuild_in_child();
+        }
+        self.signals.rebuild_in_child(self, me);
+    }
+}

@@ -1,0 +1,30 @@
+//! The runtime of greenpatch: a hub that runs green threads on one kernel thread, and the system calls that park them.
+//!
+//! It knows nothing of hooks or of redirected instructions: the layer above brings the program's registers in a
+//! [`frame::Frame`] to [`dispatch`], and gets a jump back into the program. [`hub::Hub::start`] makes the calling
+//! kernel thread a carrier; [`hub::Hub::spawn`] makes green threads without libc.
+
+pub mod alloc;
+pub mod calls;
+pub mod carrier;
+pub mod config;
+pub mod dispatch;
+pub mod exit;
+pub mod fd_table;
+pub mod frame;
+pub mod futex_queue;
+pub mod green_thread;
+pub mod guard;
+pub mod hub;
+pub mod lock;
+pub mod modules;
+pub mod offload;
+pub mod reactor;
+pub mod report;
+pub mod robust;
+pub mod signals;
+pub mod switch;
+pub mod symbols;
+pub mod sys;
+pub mod timers;
+pub mod user;

@@ -1,0 +1,513 @@
+//! Signal frames: the stack of a green thread made to look as if the kernel had called the program's handler there.
+//!
+//! ```text
+//!   high   interrupted stack, red zone (or the top of the alternate stack)
+//!          XSAVE area, 64-byte aligned          ◀─ uc_mcontext.fpregs
+//!          Note (ours)
+//!          siginfo                              ◀─ second argument
+//!          ucontext                             ◀─ third argument; rsp when the handler has returned
+//!   low    return address: gp_restorer          ◀─ rsp when the handler begins
+//! ```
+//!
+//! The layout is the kernel's `rt_sigframe`, so that the kernel's rt_sigreturn can restore it.
+
+use super::{action, action::Action, bit, AltStack, Info, UNBLOCKABLE};
+use crate::calls::{ERESTARTNOINTR, ERESTARTSYS};
+use crate::carrier::Entering;
+use crate::exit;
+use crate::frame::{CallSite, Frame};
+use crate::green_thread::Green;
+use crate::hub::Hub;
+use crate::user;
+use core::arch::asm;
+use core::sync::atomic::{AtomicUsize, Ordering::*};
+
+/// The kernel's `struct sigcontext`, in its order.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct Registers {
+    pub r8: usize,
+    pub r9: usize,
+    pub r10: usize,
+    pub r11: usize,
+    pub r12: usize,
+    pub r13: usize,
+    pub r14: usize,
+    pub r15: usize,
+    pub rdi: usize,
+    pub rsi: usize,
+    pub rbp: usize,
+    pub rbx: usize,
+    pub rdx: usize,
+    pub rax: usize,
+    pub rcx: usize,
+    pub rsp: usize,
+    pub rip: usize,
+    pub eflags: usize,
+    pub segments: usize,
+    pub error: usize,
+    pub trap: usize,
+    pub old_mask: usize,
+    pub cr2: usize,
+    pub vectors: usize,
+    pub reserved: [usize; 8],
+}
+
+/// The kernel's `struct ucontext`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct UContext {
+    pub flags: usize,
+    pub link: usize,
+    pub stack: AltStack,
+    pub registers: Registers,
+    pub mask: u64,
+}
+
+/// What we remember about a frame of ours.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Note {
+    /// Where to go on if the handler leaves `rip` as it was shown.
+    shown_rip: usize,
+    real_rip: usize,
+    /// The mask and the alternate stack have been given back; what remains is to go.
+    returned: usize,
+    reserved: usize,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct SignalFrame {
+    restorer: usize,
+    context: UContext,
+    info: Info,
+    note: Note,
+}
+
+const FRAME: usize = size_of::<SignalFrame>();
+const UC_FLAGS: usize = 1 | 2 | 4; // UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS
+const USER_SEGMENTS: usize = 0x33 | (0x2b << 48);
+const INTERRUPTS_ON: usize = 0x202;
+const MAGIC1: u32 = 0x4650_5853;
+const MAGIC2: u32 = 0x4650_5845;
+/// Room for the largest XSAVE area we save, with the frame and alignment.
+const SCRATCH: usize = 16 * 1024;
+const SS_AUTODISARM: i32 = 1 << 31;
+const SS_ONSTACK: i32 = 1;
+
+/// Buffers of the hub: the vector state as XSAVE writes it, and the image of the frame.
+#[repr(C, align(64))]
+pub struct Scratch {
+    vectors: [u8; SCRATCH],
+    image: [u8; SCRATCH],
+}
+
+impl Scratch {
+    pub(super) fn new() -> Box<Self> {
+        // SAFETY: all-zero bytes are a valid value. Boxed without a copy on the stack.
+        unsafe { Box::<Scratch>::new_zeroed().assume_init() }
+    }
+}
+
+/// Read by the entry at sites outside libc: bytes of the standard-format XSAVE area.
+#[no_mangle]
+#[allow(non_upper_case_globals)]
+static gp_xsave_size: AtomicUsize = AtomicUsize::new(0);
+/// Read by the entry and the exit: the features in that area. Tile data, which a process must ask for, is left out.
+#[no_mangle]
+#[allow(non_upper_case_globals)]
+static gp_xsave_features: AtomicUsize = AtomicUsize::new(0);
+
+/// Asks the processor how much vector state there is. Called at arming.
+pub fn measure_xsave() {
+    let (low, high): (u32, u32);
+    // SAFETY: every kernel that has the system calls we need enables XSAVE where the processor has it.
+    unsafe { asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack)) };
+    let features = (u64::from(high) << 32 | u64::from(low)) & !(3 << 17);
+    let mut size = 512 + 64;
+    for feature in 2..63 {
+        if features & (1 << feature) != 0 {
+            let leaf = core::arch::x86_64::__cpuid_count(0xd, feature);
+            size = size.max((leaf.ebx + leaf.eax) as usize);
+        }
+    }
+    gp_xsave_features.store(features as usize, Relaxed);
+    gp_xsave_size.store(size, Relaxed);
+}
+
+fn xsave_layout() -> (usize, u64) {
+    (gp_xsave_size.load(Relaxed), gp_xsave_features.load(Relaxed) as u64)
+}
+
+/// Where the vector state of an interrupted context is.
+enum Vectors {
+    /// In the kernel's format, at this address, so long.
+    Kernel(usize, usize),
+    /// None: the frame of a handler that is about to be entered.
+    None,
+}
+
+/// The program's context that a handler interrupts.
+struct Interrupted {
+    registers: Registers,
+    vectors: Vectors,
+    /// Where the context really goes on, if that is not what a program should see.
+    real_rip: usize,
+}
+
+/// Why no frame could be made: the stack can't be written.
+struct BadStack;
+
+/// Takes the next signal that a handler of the program is to see; carries out what has no handler.
+fn take(hub: &Hub, green: &Green) -> Option<(Info, Action)> {
+    loop {
+        let info = green.pending.borrow_mut().take(!green.mask.get())?;
+        let signal = info.si_signo;
+        let action = action::get(signal);
+        if action.is_handler() {
+            return Some((info, action));
+        }
+        if !action.is_ignored(signal) {
+            if action::default_is_stop(signal) {
+                super::send(hub, green, &info);
+            } else {
+                super::die(hub, signal);
+            }
+        }
+    }
+}
+
+/// Builds the frame for one signal in the hub's scratch buffer and changes the green thread's state as the kernel
+/// would: mask, saved mask, alternate stack, one-shot action.
+fn build(
+    hub: &Hub,
+    green: &Green,
+    info: &Info,
+    action: &Action,
+    from: &Interrupted,
+) -> Result<Entering, BadStack> {
+    let alt = green.alt_stack.get();
+    let on_alt = alt.holds(from.registers.rsp);
+    let top = if action.has(libc::SA_ONSTACK) && alt.flags & libc::SS_DISABLE == 0 && !on_alt {
+        alt.address + alt.bytes
+    } else {
+        from.registers.rsp - 128
+    };
+    let (vectors, vector_bytes) = match from.vectors {
+        Vectors::Kernel(address, bytes) => (address, bytes),
+        Vectors::None => (0, 0),
+    };
+    let vectors_at = (top - vector_bytes) & !63;
+    let frame_at = ((vectors_at - FRAME) & !15) - 8;
+    let bytes = vectors_at + vector_bytes - frame_at;
+    if bytes > SCRATCH {
+        return Err(BadStack);
+    }
+    let mut registers = from.registers;
+    registers.vectors = if vector_bytes == 0 { 0 } else { vectors_at };
+    let old_mask = green.saved_mask.take().unwrap_or(green.mask.get());
+    registers.old_mask = old_mask as usize;
+    let mut shown_stack = alt;
+    if on_alt {
+        shown_stack.flags |= SS_ONSTACK;
+    }
+    let image = SignalFrame {
+        restorer: exit::restorer(),
+        context: UContext { flags: UC_FLAGS, link: 0, stack: shown_stack, registers, mask: old_mask },
+        info: *info,
+        note: Note { shown_rip: registers.rip, real_rip: from.real_rip, returned: 0, reserved: 0 },
+    };
+    // SAFETY: inside, we are the only user of the scratch buffer; the sizes were checked.
+    let start = unsafe {
+        let scratch = &mut *hub.signals.scratch.get();
+        let start = scratch.image.as_mut_ptr();
+        start.cast::<SignalFrame>().write_unaligned(image);
+        if vector_bytes != 0 {
+            core::ptr::copy_nonoverlapping(vectors as *const u8, start.add(vectors_at - frame_at), vector_bytes);
+        }
+        start
+    };
+    // The lowest and the highest byte stand for the pages between them; a stack has no holes.
+    let first: Result<u8, _> = user::read(frame_at);
+    let writable =
+        first.and_then(|byte| user::write(frame_at, &byte)).and_then(|()| user::read::<u8>(frame_at + bytes - 1));
+    if writable.is_err() {
+        return Err(BadStack);
+    }
+    let mut mask = green.mask.get() | action.mask;
+    if !action.has(libc::SA_NODEFER) {
+        mask |= bit(info.si_signo);
+    }
+    super::set_mask(hub, green, mask & !UNBLOCKABLE);
+    if action.has(libc::SA_RESETHAND) {
+        action::set(info.si_signo, Action { handler: libc::SIG_DFL, ..*action });
+    }
+    if alt.flags & SS_AUTODISARM != 0 {
+        green.alt_stack.set(AltStack::DISABLED);
+    }
+    let context_at = frame_at + core::mem::offset_of!(SignalFrame, context);
+    Ok(Entering {
+        to: frame_at,
+        from: start,
+        bytes,
+        rip: action.handler,
+        rdi: info.si_signo as usize,
+        rsi: frame_at + core::mem::offset_of!(SignalFrame, info),
+        rdx: context_at,
+    })
+}
+
+fn build_or_die(hub: &Hub, green: &Green, info: &Info, action: &Action, from: &Interrupted) -> Entering {
+    match build(hub, green, info, action, from) {
+        Ok(entering) => entering,
+        Err(BadStack) => super::die(hub, libc::SIGSEGV),
+    }
+}
+
+fn enter(hub: &Hub, entering: Entering) {
+    // SAFETY: inside, we are the only user.
+    unsafe { *hub.carrier.entering.get() = entering };
+}
+
+/// Saves the vector registers of a site's frame in the kernel's format; returns where and how long.
+fn vectors_of_frame(hub: &Hub, frame: &Frame) -> Vectors {
+    let (size, features) = xsave_layout();
+    // SAFETY: inside, we are the only user; the buffer is aligned and large enough.
+    let area = unsafe { (*hub.signals.scratch.get()).vectors.as_mut_ptr() };
+    // SAFETY: `frame.site` and `frame.vector` come from the entry.
+    unsafe {
+        if (*frame.site).flags & CallSite::WIDE_STATE != 0 {
+            core::ptr::copy_nonoverlapping(frame.vector, area, size);
+        } else {
+            core::ptr::write_bytes(area, 0, size);
+            asm!(
+                "movaps xmm0, [{from}]", "movaps xmm1, [{from} + 16]",
+                "movaps xmm2, [{from} + 32]", "movaps xmm3, [{from} + 48]",
+                "movaps xmm4, [{from} + 64]", "movaps xmm5, [{from} + 80]",
+                "movaps xmm6, [{from} + 96]", "movaps xmm7, [{from} + 112]",
+                "movaps xmm8, [{from} + 128]", "movaps xmm9, [{from} + 144]",
+                "movaps xmm10, [{from} + 160]", "movaps xmm11, [{from} + 176]",
+                "movaps xmm12, [{from} + 192]", "movaps xmm13, [{from} + 208]",
+                "movaps xmm14, [{from} + 224]", "movaps xmm15, [{from} + 240]",
+                "xsave64 [{to}]",
+                from = in(reg) frame.vector, to = in(reg) area,
+                in("eax") features as u32, in("edx") (features >> 32) as u32,
+                out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+                out("xmm4") _, out("xmm5") _, out("xmm6") _, out("xmm7") _,
+                out("xmm8") _, out("xmm9") _, out("xmm10") _, out("xmm11") _,
+                out("xmm12") _, out("xmm13") _, out("xmm14") _, out("xmm15") _,
+                options(nostack),
+            );
+        }
+        // The software-reserved bytes of the legacy area tell the kernel what follows.
+        let reserved = area.add(464);
+        reserved.cast::<u32>().write(MAGIC1);
+        reserved.add(4).cast::<u32>().write(size as u32 + 4);
+        reserved.add(8).cast::<u64>().write(features);
+        reserved.add(16).cast::<u32>().write(size as u32);
+        area.add(size).cast::<u32>().write_unaligned(MAGIC2);
+    }
+    Vectors::Kernel(area as usize, size + 4)
+}
+
+/// Bytes of a vector area that the kernel, or we, wrote in a signal frame.
+pub(super) fn vector_bytes(area: usize) -> usize {
+    if area == 0 {
+        return 0;
+    }
+    match (user::read::<u32>(area + 464), user::read::<u32>(area + 468)) {
+        (Ok(MAGIC1), Ok(extended)) => extended as usize,
+        _ => 512,
+    }
+}
+
+/// Looks for something to do before a frame's program goes on: a handler to enter (1) or nothing (0).
+#[no_mangle]
+extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
+    // SAFETY: the carrier block is the first field of its hub.
+    let hub: &'static Hub = unsafe { &*frame.carrier.cast::<Hub>() };
+    super::drain(hub);
+    let green = hub.current();
+    // SAFETY: sites are never freed.
+    let site = unsafe { &*frame.site };
+    let result = frame.rax as isize;
+    let done = frame.rip == site.resume;
+    let interrupted = done && (-516..=-512).contains(&result);
+    let Some((info, action)) = take(hub, green) else {
+        if interrupted {
+            // The signal went to somebody else: the call goes on as if nothing had been.
+            super::restore_saved_mask(hub, green);
+            frame.rax = frame.number;
+            frame.rip = site.redo;
+        }
+        return 0;
+    };
+    let restart = !done
+        || result == ERESTARTNOINTR
+        || (result == ERESTARTSYS && action.has(libc::SA_RESTART));
+    let (rax, shown_rip, real_rip) = if restart {
+        (frame.number, site.syscall, site.redo)
+    } else if interrupted {
+        (-(libc::EINTR as isize) as usize, site.syscall + 2, site.resume)
+    } else {
+        (frame.rax, site.syscall + 2, site.resume)
+    };
+    let registers = Registers {
+        r8: frame.r8,
+        r9: frame.r9,
+        r10: frame.r10,
+        r11: INTERRUPTS_ON,
+        r12: frame.r12,
+        r13: frame.r13,
+        r14: frame.r14,
+        r15: frame.r15,
+        rdi: frame.rdi,
+        rsi: frame.rsi,
+        rbp: frame.rbp,
+        rbx: frame.rbx,
+        rdx: frame.rdx,
+        rax,
+        rcx: shown_rip,
+        rsp: frame.rsp,
+        rip: shown_rip,
+        eflags: INTERRUPTS_ON,
+        segments: USER_SEGMENTS,
+        ..Registers::default()
+    };
+    let from = Interrupted { registers, vectors: vectors_of_frame(hub, frame), real_rip };
+    let entering = build_or_die(hub, green, &info, &action, &from);
+    enter(hub, entering);
+    more_pending(hub, green);
+    1
+}
+
+fn more_pending(hub: &Hub, green: &Green) {
+    if super::deliverable(hub, green) {
+        hub.carrier.call_attention();
+    }
+}
+
+/// A handler is about to be entered with its frame at `rsp`, and attention is wanted: another signal may go on top.
+#[no_mangle]
+extern "C" fn gp_more_signals(hub: &'static Hub, rsp: usize) {
+    super::drain(hub);
+    let green = hub.current();
+    // SAFETY: inside, we are the only user.
+    let waiting = unsafe { *hub.carrier.entering.get() };
+    let Some((info, action)) = take(hub, green) else {
+        enter(hub, Entering { to: rsp, bytes: 0, ..waiting });
+        return;
+    };
+    let registers = Registers {
+        rdi: waiting.rdi,
+        rsi: waiting.rsi,
+        rdx: waiting.rdx,
+        rsp,
+        rip: waiting.rip,
+        eflags: INTERRUPTS_ON,
+        segments: USER_SEGMENTS,
+        ..Registers::default()
+    };
+    let from = Interrupted { registers, vectors: Vectors::None, real_rip: waiting.rip };
+    let entering = build_or_die(hub, green, &info, &action, &from);
+    enter(hub, entering);
+    more_pending(hub, green);
+}
+
+/// A handler has returned; `context` is what it may have changed. 0: the kernel's rt_sigreturn is to restore it.
+/// 1: another handler is to be entered first.
+#[no_mangle]
+extern "C" fn gp_sigreturn(hub: &'static Hub, context: &mut UContext) -> u32 {
+    let green = hub.current();
+    let note_at = context as *mut UContext as usize + size_of::<UContext>() + size_of::<Info>();
+    // SAFETY: the frame is one that `build` made.
+    let note = unsafe { &mut *(note_at as *mut Note) };
+    if note.returned == 0 {
+        note.returned = 1;
+        super::set_mask(hub, green, context.mask);
+        let mut stack = context.stack;
+        stack.flags &= !SS_ONSTACK;
+        green.alt_stack.set(stack);
+        if context.registers.rip == note.shown_rip {
+            context.registers.rip = note.real_rip;
+        } else {
+            context.registers.rip = resume_address(context.registers.rip);
+        }
+    }
+    super::drain(hub);
+    if let Some((info, action)) = take(hub, green) {
+        let vectors = match vector_bytes(context.registers.vectors) {
+            0 => Vectors::None,
+            bytes => Vectors::Kernel(context.registers.vectors, bytes),
+        };
+        let from = Interrupted { registers: context.registers, vectors, real_rip: context.registers.rip };
+        let entering = build_or_die(hub, green, &info, &action, &from);
+        enter(hub, entering);
+        more_pending(hub, green);
+        return 1;
+    }
+    context.mask = hub.signals.kernel_mask();
+    context.stack = hub.signals.carrier_stack();
+    0
+}
+
+/// The program was interrupted with the registers that the kernel saved in `context` (and is not in the runtime):
+/// lets it run its handlers. Called by the kernel-level handler, on the carrier's alternate stack, inside.
+pub(super) fn redirect(hub: &'static Hub, context: &mut UContext) {
+    let green = hub.current();
+    while let Some((info, action)) = take(hub, green) {
+        deliver_now(hub, green, context, &info, &action);
+    }
+    context.mask = hub.signals.kernel_mask();
+}
+
+/// As `redirect`, for one signal that must be taken now: a fault.
+pub(super) fn deliver_now(hub: &'static Hub, green: &Green, context: &mut UContext, info: &Info, action: &Action) {
+    let vectors = match vector_bytes(context.registers.vectors) {
+        0 => Vectors::None,
+        bytes => Vectors::Kernel(context.registers.vectors, bytes),
+    };
+    let real_rip = context.registers.rip;
+    let mut registers = context.registers;
+    registers.rip = shown_address(real_rip);
+    let from = Interrupted { registers, vectors, real_rip };
+    let entering = build_or_die(hub, green, info, action, &from);
+    // SAFETY: `build` has checked that the stack can be written; the program is not running on it now.
+    unsafe { core::ptr::copy_nonoverlapping(entering.from, entering.to as *mut u8, entering.bytes) };
+    // The vector state at the handler's start is the interrupted one: it is already where rt_sigreturn reads it.
+    context.registers.rip = entering.rip;
+    context.registers.rsp = entering.to;
+    context.registers.rdi = entering.rdi;
+    context.registers.rsi = entering.rsi;
+    context.registers.rdx = entering.rdx;
+    context.registers.rax = 0;
+    context.registers.eflags &= !0x500; // direction and trap flag, as the kernel clears them
+    context.mask = hub.signals.kernel_mask();
+}
+
+static SHOWN: AtomicUsize = AtomicUsize::new(0);
+static RESUME: AtomicUsize = AtomicUsize::new(0);
+
+/// How the layer above maps addresses: from where a context really is (in a stub) to what a program should see, and
+/// from an address that a program set to where it must go on (the `syscall` instruction of a redirected site, say).
+pub fn set_address_maps(shown: fn(usize) -> usize, resume: fn(usize) -> usize) {
+    SHOWN.store(shown as usize, Release);
+    RESUME.store(resume as usize, Release);
+}
+
+fn map(with: &AtomicUsize, address: usize) -> usize {
+    match with.load(Acquire) {
+        0 => address,
+        // SAFETY: only `set_address_maps` stores, and it stores such functions.
+        function => unsafe { core::mem::transmute::<usize, fn(usize) -> usize>(function)(address) },
+    }
+}
+
+pub(super) fn shown_address(rip: usize) -> usize {
+    map(&SHOWN, rip)
+}
+
+pub(super) fn resume_address(rip: usize) -> usize {
+    map(&RESUME, rip)
+}

@@ -1,0 +1,164 @@
+//! The one handler that the kernel knows. It runs with all signals blocked: on the carrier on our alternate stack, in
+//! other kernel threads wherever the kernel puts it.
+//!
+//! | interrupted | what happens |
+//! |---|---|
+//! | our access to program memory | the access returns EFAULT |
+//! | the runtime, the hub | queued; `attention` is called for |
+//! | a window on the way out (`exit`) | queued; the context goes back to its look at `attention` |
+//! | the program | its handlers are set up on its own stack |
+//! | a helper thread in its call | the call ends |
+//! | a foreign thread | the program's handler is entered as if the kernel had called it |
+
+use super::deliver::{self, UContext};
+use super::{action, bit, Info};
+use crate::exit::{self, Position, Window};
+use crate::hub::{current_hub, Hub};
+use crate::{carrier, offload, sys, user};
+use core::arch::global_asm;
+use core::sync::atomic::Ordering::*;
+
+global_asm!(
+    r#"
+.pushsection .text.gp_handler,"ax",@progbits
+.hidden gp_handler
+.hidden gp_on_signal
+.globl gp_handler
+.type gp_handler,@function
+gp_handler:
+    .cfi_startproc
+    push rdi
+    .cfi_adjust_cfa_offset 8
+    push rsi
+    .cfi_adjust_cfa_offset 8
+    push rdx
+    .cfi_adjust_cfa_offset 8
+    call gp_on_signal
+    pop rdx
+    .cfi_adjust_cfa_offset -8
+    pop rsi
+    .cfi_adjust_cfa_offset -8
+    pop rdi
+    .cfi_adjust_cfa_offset -8
+    test rax, rax
+    jz 1f
+    mov r11, rax
+    xor eax, eax
+    jmp r11
+1:
+    ret
+    .cfi_endproc
+.size gp_handler,.-gp_handler
+
+.popsection
+"#
+);
+
+extern "C" {
+    fn gp_handler();
+    fn gp_kernel_restorer();
+}
+
+pub(super) fn address() -> usize {
+    gp_handler as *const () as usize
+}
+
+pub(super) fn restorer() -> usize {
+    gp_kernel_restorer as *const () as usize
+}
+
+/// Returns the handler to jump to, in a thread that is not a green one, or 0.
+#[no_mangle]
+unsafe extern "C" fn gp_on_signal(signal: i32, info: &Info, context: &mut UContext) -> usize {
+    let fault = info.si_code > 0 && super::SYNCHRONOUS & bit(signal) != 0;
+    if fault {
+        if let Some(rip) = user::fixup(context.registers.rip) {
+            context.registers.rip = rip;
+            return 0;
+        }
+    }
+    match current_hub() {
+        Some(hub) if hub.tid.load(Relaxed) == sys::gettid() => {
+            if fault {
+                on_fault(hub, signal, info, context);
+            } else {
+                on_carrier(hub, info, context);
+            }
+            0
+        }
+        // A foreign thread, or a vfork child that runs in our memory.
+        _ => elsewhere(signal, context, fault),
+    }
+}
+
+fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
+    let signals = &hub.signals;
+    // The slot is free: the handler that took the last one left all signals blocked.
+    signals.ring.push(info);
+    hub.carrier.call_attention();
+    if let Some(rip) = carrier::wait_fixup(context.registers.rip) {
+        context.registers.rip = rip;
+    }
+    let registers = &mut context.registers;
+    let position = exit::fixup(Window {
+        rip: &mut registers.rip,
+        rbx: &mut registers.rbx,
+        rcx: registers.rcx,
+        rsp: registers.rsp,
+    });
+    let in_program = match position {
+        Position::MovedBack => false,
+        Position::AsGoodAsOut => true,
+        Position::Elsewhere => hub.carrier.inside.load(Relaxed) == 0,
+    };
+    if in_program {
+        hub.carrier.inside.store(1, Relaxed);
+        super::drain(hub);
+        deliver::redirect(hub, context);
+        hub.carrier.inside.store(0, Relaxed);
+    } else if signals.ring.nearly_full() {
+        // Nothing is lost: what comes now waits in the kernel until the ring has been read.
+        signals.ring.overflowed.store(true, Relaxed);
+        context.mask = !super::ALWAYS_OPEN;
+    }
+}
+
+/// An instruction of the program's, or of ours, failed.
+fn on_fault(hub: &'static Hub, signal: i32, info: &Info, context: &mut UContext) {
+    let inside = hub.carrier.inside.load(Relaxed) != 0;
+    let green = hub.current();
+    let action = action::get(signal);
+    // As in the kernel: a fault whose signal is blocked or ignored, or has no handler, ends the process. Without our
+    // handler the instruction fails again, and the kernel does the rest, with the right context in a core dump.
+    if inside || !action.is_handler() || green.mask.get() & bit(signal) != 0 {
+        action::reset_in_kernel(signal);
+        context.mask &= !bit(signal);
+        return;
+    }
+    hub.carrier.inside.store(1, Relaxed);
+    deliver::deliver_now(hub, green, context, info, &action);
+    hub.carrier.inside.store(0, Relaxed);
+}
+
+fn elsewhere(signal: i32, context: &mut UContext, fault: bool) -> usize {
+    if offload::interrupted(&mut context.registers.rip) {
+        return 0;
+    }
+    let action = action::get(signal);
+    if !action.is_handler() {
+        if fault {
+            action::reset_in_kernel(signal);
+        }
+        return 0;
+    }
+    // The handler runs under the mask that the kernel would have given it; rt_sigreturn puts the old one back.
+    let mut mask = context.mask | action.mask;
+    if !action.has(libc::SA_NODEFER) {
+        mask |= bit(signal);
+    }
+    if action.has(libc::SA_RESETHAND) {
+        action::set(signal, action::Action { handler: libc::SIG_DFL, ..action });
+    }
+    super::set_kernel_mask(mask);
+    action.handler
+}

@@ -1,0 +1,408 @@
+//! Signals of green threads: masks, pending sets and actions as the kernel keeps them for its threads.
+//!
+//! The kernel delivers to one handler of ours (`kernel_handler`), which queues what comes, or, where the program was
+//! interrupted, sets up the program's handler on the green thread's stack. The kernel's mask is the intersection of
+//! all green masks, so a signal that every green thread blocks stays pending in the kernel.
+
+pub mod action;
+pub mod deliver;
+pub mod kernel_handler;
+pub mod pending;
+
+pub use action::Action;
+pub use pending::Pending;
+
+use crate::green_thread::Green;
+use crate::hub::Hub;
+use crate::sys;
+use core::cell::{Cell, RefCell, UnsafeCell};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
+
+/// Signal `n` is bit `n-1`.
+#[inline]
+pub const fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
+/// Signals that can't be blocked.
+pub const UNBLOCKABLE: u64 = bit(libc::SIGKILL) | bit(libc::SIGSTOP);
+/// Signals that an instruction causes.
+const SYNCHRONOUS: u64 = bit(libc::SIGSEGV)
+    | bit(libc::SIGBUS)
+    | bit(libc::SIGILL)
+    | bit(libc::SIGTRAP)
+    | bit(libc::SIGFPE)
+    | bit(libc::SIGSYS);
+/// glibc's SIGCANCEL and SIGSETXID.
+pub const SIGCANCEL: i32 = 32;
+pub const SIGSETXID: i32 = 33;
+/// Never blocked in the kernel: faults of our accessors to program memory must reach us, and SIGSETXID interrupts
+/// helper threads.
+const ALWAYS_OPEN: u64 = UNBLOCKABLE | bit(libc::SIGSEGV) | bit(libc::SIGBUS) | bit(SIGSETXID);
+
+/// The kernel's 128 bytes.
+pub type Info = libc::siginfo_t;
+
+/// The alternate stack of one green thread.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AltStack {
+    pub address: usize,
+    pub flags: i32,
+    pub bytes: usize,
+}
+
+impl AltStack {
+    pub const DISABLED: AltStack = AltStack { address: 0, flags: libc::SS_DISABLE, bytes: 0 };
+
+    /// Whether `rsp` is on this stack.
+    pub fn holds(&self, rsp: usize) -> bool {
+        self.flags & libc::SS_DISABLE == 0 && rsp > self.address && rsp - self.address <= self.bytes
+    }
+}
+
+/// Signals that came while the runtime was running, in the order in which they came. The kernel-level handler, which
+/// nothing interrupts, writes; the carrier, inside, reads.
+struct Ring {
+    slots: UnsafeCell<Box<[core::mem::MaybeUninit<Info>]>>,
+    head: AtomicU32,
+    tail: AtomicU32,
+    /// The handler blocked all signals because no slot was free.
+    overflowed: AtomicBool,
+}
+
+const RING: u32 = 1024;
+
+impl Ring {
+    fn push(&self, info: &Info) -> bool {
+        let (head, tail) = (self.head.load(Relaxed), self.tail.load(Acquire));
+        if head.wrapping_sub(tail) == RING {
+            return false;
+        }
+        // SAFETY: the slot is free, and only the handler writes.
+        unsafe { (*self.slots.get())[(head % RING) as usize].write(*info) };
+        self.head.store(head.wrapping_add(1), Release);
+        true
+    }
+
+    /// One more slot is free than `push` needs for one signal.
+    fn nearly_full(&self) -> bool {
+        self.head.load(Relaxed).wrapping_sub(self.tail.load(Acquire)) >= RING - 1
+    }
+
+    fn pop(&self) -> Option<Info> {
+        let (head, tail) = (self.head.load(Acquire), self.tail.load(Relaxed));
+        if head == tail {
+            return None;
+        }
+        // SAFETY: the slot was written before `head` moved on.
+        let info = unsafe { (*self.slots.get())[(tail % RING) as usize].assume_init() };
+        self.tail.store(tail.wrapping_add(1), Release);
+        Some(info)
+    }
+}
+
+/// What a hub knows of signals.
+pub struct HubSignals {
+    ring: Ring,
+    /// Signals for the process that no green thread could take yet.
+    pub process: RefCell<Pending>,
+    /// How many live green threads have which mask. Distinct masks are few.
+    masks: RefCell<Vec<(u64, usize)>>,
+    /// What the kernel has for the carrier.
+    kernel_mask: Cell<u64>,
+    /// Our handlers are in place.
+    armed: Cell<bool>,
+    /// The image of a signal frame on its way to the program's stack.
+    pub(crate) scratch: UnsafeCell<Box<deliver::Scratch>>,
+    alt_stack: Cell<AltStack>,
+}
+
+impl HubSignals {
+    pub(crate) fn new() -> Self {
+        let slots = (0..RING).map(|_| core::mem::MaybeUninit::uninit()).collect();
+        HubSignals {
+            ring: Ring {
+                slots: UnsafeCell::new(slots),
+                head: AtomicU32::new(0),
+                tail: AtomicU32::new(0),
+                overflowed: AtomicBool::new(false),
+            },
+            process: RefCell::new(Pending::new()),
+            masks: RefCell::new(vec![(0, 1)]),
+            kernel_mask: Cell::new(0),
+            armed: Cell::new(false),
+            scratch: UnsafeCell::new(deliver::Scratch::new()),
+            alt_stack: Cell::new(AltStack::DISABLED),
+        }
+    }
+
+    /// Takes the process's signals over: the carrier's alternate stack, the main thread's mask and alternate stack,
+    /// and every handler that the program has installed so far.
+    pub fn arm(&self, hub: &'static Hub) {
+        if self.armed.replace(true) {
+            return;
+        }
+        let main = hub.current();
+        let mut old = AltStack::DISABLED;
+        let stack = crate::switch::Mapping::new(64 * 1024).expect("no memory for the carrier's signal stack");
+        let (limit, base) = stack.bounds();
+        core::mem::forget(stack);
+        let ours = AltStack { address: limit, flags: 0, bytes: base - limit };
+        // SAFETY: the mapping is never freed.
+        if unsafe { sys!(libc::SYS_sigaltstack, &ours as *const _, &mut old as *mut _) } < 0 {
+            // The main thread runs on its alternate stack now: it stays the carrier's as well.
+            // SAFETY: asks only.
+            unsafe { sys!(libc::SYS_sigaltstack, 0, &mut old as *mut _) };
+            self.alt_stack.set(old);
+        } else {
+            self.alt_stack.set(ours);
+        }
+        old.flags &= !1; // SS_ONSTACK is an answer, not a setting
+        main.alt_stack.set(old);
+        let mut mask = 0u64;
+        // SAFETY: asks only.
+        unsafe { sys!(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, 0, &mut mask as *mut u64, 8) };
+        *self.masks.borrow_mut() = vec![(mask, 1)];
+        main.mask.set(mask);
+        self.kernel_mask.set(mask);
+        self.update_kernel_mask();
+        deliver::measure_xsave();
+        action::take_over();
+    }
+
+    /// The carrier's alternate stack.
+    pub(crate) fn carrier_stack(&self) -> AltStack {
+        self.alt_stack.get()
+    }
+
+    fn wanted_kernel_mask(&self) -> u64 {
+        self.masks.borrow().iter().fold(!0, |all, (mask, _)| all & mask) & !ALWAYS_OPEN
+    }
+
+    /// The kernel's mask as it should be while the carrier runs green threads.
+    pub(crate) fn kernel_mask(&self) -> u64 {
+        self.kernel_mask.get()
+    }
+
+    fn update_kernel_mask(&self) {
+        let wanted = self.wanted_kernel_mask();
+        if wanted != self.kernel_mask.get() && self.armed.get() {
+            self.kernel_mask.set(wanted);
+            set_kernel_mask(wanted);
+        }
+    }
+
+    /// Gives the carrier the mask of one green thread, for a child that is about to share or replace the process.
+    pub fn lend_mask(&self, green: &Green) {
+        set_kernel_mask(green.mask.get());
+    }
+
+    /// Ends `lend_mask`.
+    pub fn take_mask_back(&self) {
+        if self.armed.get() {
+            set_kernel_mask(self.kernel_mask.get());
+        }
+    }
+
+    fn count(&self, mask: u64, by: isize) {
+        let mut masks = self.masks.borrow_mut();
+        match masks.iter_mut().position(|entry| entry.0 == mask) {
+            Some(at) => {
+                masks[at].1 = masks[at].1.wrapping_add_signed(by);
+                if masks[at].1 == 0 {
+                    masks.swap_remove(at);
+                }
+            }
+            None => masks.push((mask, by as usize)),
+        }
+    }
+
+    /// A green thread with `mask` has begun.
+    pub fn thread_added(&self, mask: u64) {
+        self.count(mask, 1);
+        self.update_kernel_mask();
+    }
+
+    /// A green thread has ended.
+    pub(crate) fn thread_removed(&self, hub: &Hub, green: &Green) {
+        self.count(green.mask.get(), -1);
+        if hub.live() > 0 {
+            self.update_kernel_mask();
+        }
+    }
+
+    /// A foreign thread sends a signal to a green one. False if there is no such thread, as far as is known.
+    pub fn send_remote(&self, hub: &Hub, tid: i32, signal: i32) -> bool {
+        if signal != 0 {
+            hub.signal_remote(tid, info_of_tkill(hub, signal));
+        }
+        true
+    }
+
+    /// Whether a handler of the program's could still run and wake somebody.
+    pub fn any_handler(&self) -> bool {
+        let open = !self.wanted_kernel_mask();
+        (1..=64).any(|signal| {
+            signal != SIGCANCEL && signal != SIGSETXID && open & bit(signal) != 0 && action::get(signal).is_handler()
+        })
+    }
+
+    pub(crate) fn rebuild_in_child(&self, hub: &Hub, me: &Green) {
+        while self.ring.pop().is_some() {}
+        self.process.borrow_mut().clear();
+        me.pending.borrow_mut().clear();
+        hub.carrier.attention.store(0, SeqCst);
+        *self.masks.borrow_mut() = vec![(me.mask.get(), 1)];
+        self.kernel_mask.set(self.wanted_kernel_mask());
+        self.take_mask_back();
+    }
+}
+
+pub(crate) fn set_kernel_mask(mask: u64) {
+    // SAFETY: reads eight bytes of ours.
+    unsafe { sys!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &mask as *const u64, 0, 8) };
+}
+
+/// Gives `green` a new mask. What the old one held back and the new one doesn't is delivered at its next exit.
+pub fn set_mask(hub: &Hub, green: &Green, mask: u64) {
+    let mask = mask & !UNBLOCKABLE;
+    let old = green.mask.replace(mask);
+    if old == mask {
+        return;
+    }
+    hub.signals.count(old, -1);
+    hub.signals.count(mask, 1);
+    hub.signals.update_kernel_mask();
+    let opened = old & !mask;
+    if opened != 0 {
+        loop {
+            let found = hub.signals.process.borrow_mut().take(opened);
+            let Some(info) = found else { break };
+            green.pending.borrow_mut().push(&info);
+        }
+        if deliverable(hub, green) {
+            hub.carrier.call_attention();
+        }
+    }
+}
+
+/// Puts back the mask that a call such as ppoll had replaced, when no handler is to run under the replacement.
+pub fn restore_saved_mask(hub: &Hub, green: &Green) {
+    if let Some(mask) = green.saved_mask.take() {
+        set_mask(hub, green, mask);
+    }
+}
+
+/// Whether a handler is to run in `green` before it goes on.
+#[inline]
+pub fn deliverable(_hub: &Hub, green: &Green) -> bool {
+    green.pending.borrow().set() & !green.mask.get() != 0
+}
+
+/// Distributes what the kernel-level handler has queued. Inside only.
+pub fn drain(hub: &Hub) {
+    hub.carrier.attention.store(0, SeqCst);
+    hub.drain_remote();
+    while let Some(info) = hub.signals.ring.pop() {
+        route(hub, &info);
+    }
+    if hub.signals.ring.overflowed.swap(false, Relaxed) {
+        set_kernel_mask(hub.signals.kernel_mask.get());
+    }
+}
+
+/// Chooses the green thread for a signal that the kernel gave to the carrier.
+pub(crate) fn route(hub: &Hub, info: &Info) {
+    let signal = info.si_signo;
+    // SAFETY: records are never freed.
+    let main = unsafe { &*hub.main };
+    let main_lives = hub.by_tid(main.tid.get()).is_some();
+    if info.si_code == libc::SI_TKILL && main_lives {
+        give(hub, main, info);
+        return;
+    }
+    let takes = |green: &Green| (!green.mask.get() | green.sigwait.get()) & bit(signal) != 0;
+    if main_lives && takes(main) {
+        give(hub, main, info);
+        return;
+    }
+    match hub.all().into_iter().find(|green| takes(green)) {
+        Some(green) => give(hub, green, info),
+        None => hub.signals.process.borrow_mut().push(info),
+    }
+}
+
+/// Makes a signal pending for a green thread, wakes it if need be, and drops what is ignored.
+fn give(hub: &Hub, green: &Green, info: &Info) {
+    let signal = info.si_signo;
+    let blocked = green.mask.get() & bit(signal) != 0;
+    if !blocked && action::get(signal).is_ignored(signal) && green.sigwait.get() & bit(signal) == 0 {
+        return;
+    }
+    green.pending.borrow_mut().push(info);
+    if green.sigwait.get() & bit(signal) != 0 {
+        hub.unpark(green);
+    } else if !blocked {
+        hub.interrupt(green);
+        if core::ptr::eq(green, hub.current()) {
+            hub.carrier.call_attention();
+        }
+    }
+}
+
+/// A signal that a green thread, or a foreign one of the process, sends to a green thread.
+pub fn send(hub: &Hub, green: &Green, info: &Info) {
+    let signal = info.si_signo;
+    let blocked = green.mask.get() & bit(signal) != 0;
+    let action = action::get(signal);
+    if action.is_default() && !blocked && green.sigwait.get() & bit(signal) == 0 {
+        if action::default_is_stop(signal) {
+            // SAFETY: stops the whole process, as the default action of a stop signal for any thread does.
+            unsafe { sys!(libc::SYS_tgkill, hub.pid.load(Relaxed), hub.tid.load(Relaxed), signal) };
+            return;
+        }
+        if !action::default_is_ignore(signal) {
+            die(hub, signal);
+        }
+    }
+    give(hub, green, info);
+}
+
+/// Lets the kernel carry out the default action of a fatal signal.
+pub fn die(hub: &Hub, signal: i32) -> ! {
+    action::reset_in_kernel(signal);
+    set_kernel_mask(!bit(signal));
+    // SAFETY: ends the process.
+    unsafe { sys!(libc::SYS_tgkill, hub.pid.load(Relaxed), hub.tid.load(Relaxed), signal) };
+    sys::exit_group(128 + signal)
+}
+
+/// The `siginfo` of tgkill from this process.
+pub fn info_of_tkill(hub: &Hub, signal: i32) -> Info {
+    make_info(hub, signal, libc::SI_TKILL)
+}
+
+fn make_info(hub: &Hub, signal: i32, code: i32) -> Info {
+    // SAFETY: all-zero is a valid siginfo.
+    let mut info: Info = unsafe { core::mem::zeroed() };
+    info.si_signo = signal;
+    info.si_code = code;
+    let words = (&mut info as *mut Info).cast::<u32>();
+    // SAFETY: `si_pid` and `si_uid` are the words at offsets 16 and 20 of the kernel's structure.
+    unsafe {
+        words.add(4).write(hub.pid.load(Relaxed) as u32);
+        words.add(5).write(sys!(libc::SYS_getuid) as u32);
+    }
+    info
+}
+
+/// A plain function, which no handler may interrupt, has left the runtime while signals were queued: the kernel gets
+/// them back and delivers them to the program at once.
+pub(crate) fn hand_back(hub: &Hub) {
+    while let Some(info) = hub.signals.ring.pop() {
+        let (process, tid) = (hub.pid.load(Relaxed), hub.tid.load(Relaxed));
+        // SAFETY: a signal to this very thread, with the information that the kernel gave.
+        unsafe { sys!(libc::SYS_rt_tgsigqueueinfo, process, tid, info.si_signo, &info as *const Info) };
+    }
+}

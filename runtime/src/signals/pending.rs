@@ -1,0 +1,101 @@
+//! A set of pending signals: one of each standard signal, all of each real-time signal, lowest number first.
+
+use super::{bit, Info, SYNCHRONOUS};
+use std::collections::VecDeque;
+
+/// See the module.
+pub struct Pending {
+    set: u64,
+    /// In the order of arrival. Allocated with the first signal.
+    queue: Option<Box<VecDeque<Info>>>,
+}
+
+impl Pending {
+    pub const fn new() -> Self {
+        Pending { set: 0, queue: None }
+    }
+
+    /// Which signals are pending.
+    #[inline]
+    pub fn set(&self) -> u64 {
+        self.set
+    }
+
+    /// Adds a signal; a standard one that is pending already is dropped, as in the kernel.
+    pub fn push(&mut self, info: &Info) {
+        let signal = info.si_signo;
+        if signal < 32 && self.set & bit(signal) != 0 {
+            return;
+        }
+        self.set |= bit(signal);
+        self.queue.get_or_insert_with(Box::default).push_back(*info);
+    }
+
+    /// Takes the next signal out of `allowed`: faults first, then the lowest number, the oldest of its kind.
+    pub fn take(&mut self, allowed: u64) -> Option<Info> {
+        let mut choice = self.set & allowed;
+        if choice == 0 {
+            return None;
+        }
+        if choice & SYNCHRONOUS != 0 {
+            choice &= SYNCHRONOUS;
+        }
+        let signal = choice.trailing_zeros() as i32 + 1;
+        let queue = self.queue.as_mut()?;
+        let at = queue.iter().position(|info| info.si_signo == signal)?;
+        let info = queue.remove(at);
+        if !queue.iter().any(|info| info.si_signo == signal) {
+            self.set &= !bit(signal);
+        }
+        info
+    }
+
+    /// Drops all signals out of `which`.
+    pub fn discard(&mut self, which: u64) {
+        self.set &= !which;
+        if let Some(queue) = self.queue.as_mut() {
+            queue.retain(|info| which & bit(info.si_signo) == 0);
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.set = 0;
+        self.queue = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(signal: i32, code: i32) -> Info {
+        // SAFETY: all-zero is a valid siginfo.
+        let mut info: Info = unsafe { core::mem::zeroed() };
+        info.si_signo = signal;
+        info.si_code = code;
+        info
+    }
+
+    #[test]
+    fn standard_signals_merge_and_real_time_ones_queue() {
+        let mut pending = Pending::new();
+        for (signal, code) in [(40, 1), (10, 1), (10, 2), (40, 2), (34, 1)] {
+            pending.push(&info(signal, code));
+        }
+        let taken: Vec<_> =
+            std::iter::from_fn(|| pending.take(!0)).map(|info| (info.si_signo, info.si_code)).collect();
+        assert_eq!(taken, [(10, 1), (34, 1), (40, 1), (40, 2)]);
+        assert_eq!(pending.set(), 0);
+    }
+
+    #[test]
+    fn faults_come_first_and_masks_hold_back() {
+        let mut pending = Pending::new();
+        pending.push(&info(libc::SIGHUP, 0));
+        pending.push(&info(libc::SIGSEGV, 0));
+        assert_eq!(pending.take(!0).map(|info| info.si_signo), Some(libc::SIGSEGV));
+        assert!(pending.take(!bit(libc::SIGHUP)).is_none());
+        pending.discard(bit(libc::SIGHUP));
+        assert!(pending.take(!0).is_none());
+    }
+}

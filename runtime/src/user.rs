@@ -1,0 +1,150 @@
+//! The program's memory, read and written so that a bad pointer is `EFAULT` and never a crash in our code.
+//!
+//! Every access is one instruction inside `[gp_user_begin, gp_user_end)`, in a leaf function that has not moved the
+//! stack. A fault there makes the signal handler continue at `gp_user_fault`, which returns -EFAULT to the caller.
+
+use core::arch::global_asm;
+use core::mem::MaybeUninit;
+
+global_asm!(
+    r#"
+.pushsection .text.gp_user,"ax",@progbits
+.hidden gp_user_begin
+.hidden gp_user_end
+.hidden gp_user_fault
+.hidden gp_user_copy
+.hidden gp_user_load4
+.hidden gp_user_cas4
+.globl gp_user_begin
+.globl gp_user_end
+.globl gp_user_fault
+.globl gp_user_copy
+.globl gp_user_load4
+.globl gp_user_cas4
+gp_user_begin:
+.type gp_user_copy,@function
+gp_user_copy:
+    .cfi_startproc
+    mov rcx, rdx
+    rep movsb
+    xor eax, eax
+    ret
+    .cfi_endproc
+.size gp_user_copy,.-gp_user_copy
+.type gp_user_load4,@function
+gp_user_load4:
+    .cfi_startproc
+    mov eax, [rdi]
+    ret
+    .cfi_endproc
+.size gp_user_load4,.-gp_user_load4
+.type gp_user_cas4,@function
+gp_user_cas4:
+    .cfi_startproc
+    mov eax, esi
+    lock cmpxchg [rdi], edx
+    mov eax, eax
+    ret
+    .cfi_endproc
+.size gp_user_cas4,.-gp_user_cas4
+gp_user_end:
+.type gp_user_fault,@function
+gp_user_fault:
+    .cfi_startproc
+    mov rax, -14
+    ret
+    .cfi_endproc
+.size gp_user_fault,.-gp_user_fault
+.popsection
+"#
+);
+
+extern "C" {
+    fn gp_user_begin();
+    fn gp_user_end();
+    fn gp_user_fault();
+    fn gp_user_copy(to: *mut u8, from: *const u8, bytes: usize) -> isize;
+    fn gp_user_load4(address: *const u32) -> i64;
+    fn gp_user_cas4(address: *mut u32, expected: u32, new: u32) -> i64;
+}
+
+/// The program gave an address that can't be read or written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault;
+
+/// `-EFAULT`, as calls return it.
+pub const EFAULT: isize = -(libc::EFAULT as isize);
+
+impl From<Fault> for isize {
+    fn from(_: Fault) -> isize {
+        EFAULT
+    }
+}
+
+/// Where a fault at `rip` is to continue, if `rip` is one of our accesses to program memory.
+pub fn fixup(rip: usize) -> Option<usize> {
+    let range = gp_user_begin as *const () as usize..gp_user_end as *const () as usize;
+    range.contains(&rip).then_some(gp_user_fault as *const () as usize)
+}
+
+/// Copies a `T` out of the program's memory; `address` need not be aligned.
+pub fn read<T: Copy>(address: usize) -> Result<T, Fault> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the destination is ours; a bad source is caught by `fixup`.
+    let result = unsafe { gp_user_copy(value.as_mut_ptr().cast(), address as *const u8, size_of::<T>()) };
+    if result < 0 {
+        return Err(Fault);
+    }
+    // SAFETY: all bytes were written; `T` is one of the kernel's plain structures.
+    Ok(unsafe { value.assume_init() })
+}
+
+/// Copies `value` into the program's memory.
+pub fn write<T: Copy>(address: usize, value: &T) -> Result<(), Fault> {
+    // SAFETY: the source is ours; a bad destination is caught by `fixup`.
+    let result = unsafe { gp_user_copy(address as *mut u8, (value as *const T).cast(), size_of::<T>()) };
+    if result < 0 {
+        Err(Fault)
+    } else {
+        Ok(())
+    }
+}
+
+/// Copies `count` values of `T` out of the program's memory.
+pub fn read_slice<T: Copy>(address: usize, count: usize) -> Result<Vec<T>, Fault> {
+    let mut values = Vec::<T>::with_capacity(count);
+    let bytes = count * size_of::<T>();
+    // SAFETY: the vector has room for `count`; a bad source is caught by `fixup`.
+    if unsafe { gp_user_copy(values.as_mut_ptr().cast(), address as *const u8, bytes) } < 0 {
+        return Err(Fault);
+    }
+    // SAFETY: `count` plain values were copied.
+    unsafe { values.set_len(count) };
+    Ok(values)
+}
+
+/// Copies bytes into the program's memory.
+pub fn write_slice<T: Copy>(address: usize, values: &[T]) -> Result<(), Fault> {
+    // SAFETY: the source is ours; a bad destination is caught by `fixup`.
+    if unsafe { gp_user_copy(address as *mut u8, values.as_ptr().cast(), size_of_val(values)) } < 0 {
+        Err(Fault)
+    } else {
+        Ok(())
+    }
+}
+
+/// Loads an aligned futex word.
+#[inline]
+pub fn load(address: usize) -> Result<u32, Fault> {
+    // SAFETY: a bad address is caught by `fixup`.
+    let value = unsafe { gp_user_load4(address as *const u32) };
+    u32::try_from(value).map_err(|_| Fault)
+}
+
+/// Compares and swaps an aligned futex word; returns what was there.
+#[inline]
+pub fn compare_exchange(address: usize, expected: u32, new: u32) -> Result<u32, Fault> {
+    // SAFETY: a bad address is caught by `fixup`.
+    let value = unsafe { gp_user_cas4(address as *mut u32, expected, new) };
+    u32::try_from(value).map_err(|_| Fault)
+}

@@ -1,0 +1,8 @@
+//! Functions hooked by name, by module.
+
+mod loader;
+mod process;
+mod select;
+mod socket;
+mod thread;
+mod time;

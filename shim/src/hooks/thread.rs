@@ -1,0 +1,47 @@
+//! Thread creation arms the shim; cancellation marks its target.
+
+#![allow(static_mut_refs, clippy::undocumented_unsafe_blocks, clippy::missing_safety_doc)]
+
+use crate::init;
+use core::ffi::c_void;
+use greenpatch_runtime::carrier;
+use libc::{c_int, c_long, pthread_attr_t, pthread_t};
+use redhook::{hook, real};
+
+hook! {
+    unsafe fn pthread_create(
+        thread: *mut pthread_t, attributes: *const pthread_attr_t, body: *mut c_void, argument: *mut c_void
+    ) -> c_int => arm_and_create {
+        init::arm_from_hook();
+        init::rescan_if_loaded();
+        unsafe { real!(pthread_create)(thread, attributes, body, argument) }
+    }
+}
+
+hook! {
+    unsafe fn pthread_cancel(thread: pthread_t) -> c_int => mark_and_cancel {
+        if init::is_armed() {
+            // From now on hooks by name leave this thread's calls to libc, whose cancellation points look for the
+            // request.
+            if let Some(green) = unsafe { carrier::green_of(thread as usize).as_ref() } {
+                green.cancel_marked.set(true);
+            }
+        }
+        unsafe { real!(pthread_cancel)(thread) }
+    }
+}
+
+hook! {
+    unsafe fn syscall(
+        number: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize
+    ) -> c_long => short_syscall {
+        // Its arguments are variadic in C, where they come in the same registers and stack slots.
+        if number == libc::SYS_gettid {
+            if let Some(tid) = crate::hook::short_way(|hub| Some(hub.current().tid.get() as isize)) {
+                return tid as c_long;
+            }
+        }
+        unsafe { real!(syscall)(number, a, b, c, d, e, f) }
+    }
+}
+

@@ -1,0 +1,201 @@
+//! Start: settings at load, arming at the first thread.
+
+use crate::sites;
+use core::sync::atomic::{AtomicU8, Ordering::*};
+use ctor::ctor;
+use greenpatch_runtime::config::{entries, Arm, Config, Fallback, KernelFeature, EXIT_STATUS};
+use greenpatch_runtime::guard::Inside;
+use greenpatch_runtime::hub::Hub;
+use greenpatch_runtime::modules::Module;
+use greenpatch_runtime::signals::deliver;
+use greenpatch_runtime::{calls, dispatch, hub, reactor, switch, sys};
+use once_cell::sync::OnceCell;
+
+extern "C" {
+    static environ: *const *const libc::c_char;
+}
+
+static CONFIG: OnceCell<Config> = OnceCell::new();
+
+/// | state | meaning |
+/// |---|---|
+/// | ASLEEP | the constructor, or a hook before it, has yet to run |
+/// | READY | settings are read, the clone site is redirected |
+/// | ARMED | the hub runs |
+/// | NATIVE | the process runs without us |
+static STATE: AtomicU8 = AtomicU8::new(ASLEEP);
+const ASLEEP: u8 = 0;
+const READY: u8 = 1;
+const ARMED: u8 = 2;
+const NATIVE: u8 = 3;
+
+/// The settings, once they have been read.
+pub fn config() -> Option<&'static Config> {
+    CONFIG.get()
+}
+
+/// Whether the process runs native: before the first thread, when switched off, and where it could not be patched.
+pub fn is_armed() -> bool {
+    STATE.load(Acquire) == ARMED
+}
+
+/// Whether a thread, when one is made, will be a green one.
+pub fn will_arm() -> bool {
+    matches!(STATE.load(Acquire), READY | ARMED)
+}
+
+#[ctor(unsafe)]
+fn at_load() {
+    ready();
+}
+
+/// Reads the settings and redirects the clone site, once. Hooks that are called before our constructor come here too.
+pub fn ready() {
+    if STATE.load(Acquire) != ASLEEP {
+        return;
+    }
+    // SAFETY: asks the auxiliary vector.
+    let secure = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
+    // SAFETY: libc's environment, which nobody changes while a program is being loaded.
+    let config = match Config::from_environ(unsafe { entries(environ) }, secure) {
+        Ok(config) => config,
+        Err(error) => {
+            sys::write_stderr(format!("{error}\n").as_bytes());
+            if error.config.help {
+                sys::write_stderr(error.config.help().as_bytes());
+            }
+            if error.config.fallback == Fallback::Native {
+                STATE.store(NATIVE, Release);
+                return;
+            }
+            sys::exit_group(EXIT_STATUS);
+        }
+    };
+    let config = CONFIG.get_or_init(|| config);
+    if config.help {
+        sys::write_stderr(config.help().as_bytes());
+        sys::exit_group(0);
+    }
+    // Without the thread module all threads are the kernel's, and every call of theirs is the kernel's too.
+    if secure || !config.enabled || !config.modules.contains(Module::Thread) {
+        STATE.store(NATIVE, Release);
+        return;
+    }
+    // SAFETY: the process is being loaded; nobody else runs.
+    if let Err(error) = unsafe { sites::install_clone_site(sites::entry::address()) } {
+        refuse(&error.to_string());
+        return;
+    }
+    dispatch::set_arm(arm);
+    dispatch::open_for_clone();
+    STATE.store(READY, Release);
+    if config.arm == Arm::Start && arm() {
+        if let Some(hub) = hub::first() {
+            hub.add_phantom();
+        }
+        leave();
+    }
+}
+
+/// The process can't be patched: say so in one line, and end it or let it run native.
+fn refuse(why: &str) {
+    STATE.store(NATIVE, Release);
+    sys::complain(why);
+    if CONFIG.get().is_none_or(|config| config.fallback == Fallback::Exit) {
+        sys::exit_group(EXIT_STATUS);
+    }
+}
+
+/// Makes the calling thread, the only one, the main green thread, and leaves it inside the runtime. False if the
+/// process stays native.
+fn arm() -> bool {
+    match STATE.load(Acquire) {
+        READY => {}
+        state => return state == ARMED,
+    }
+    let Some(config) = CONFIG.get() else { return false };
+    if kernel_threads() > 1 {
+        refuse("this process already has threads that greenpatch did not see being made; preload it at the program's start");
+        return false;
+    }
+    // SAFETY: one kernel thread, as was just seen.
+    let report = match unsafe { sites::install_all(sites::entry::address()) } {
+        Ok(report) => report,
+        Err(error) => {
+            refuse(&error.to_string());
+            return false;
+        }
+    };
+    let without = |feature| config.without.contains(feature);
+    switch::detect_fsgsbase(!without(KernelFeature::Fsgsbase));
+    reactor::NO_EPOLL_PWAIT2.store(without(KernelFeature::EpollPwait2), Relaxed);
+    calls::io::NO_RWF_NOWAIT.store(without(KernelFeature::RwfNowait), Relaxed);
+    let hub = Hub::start(*config);
+    deliver::set_address_maps(sites::shown, sites::resumed);
+    hub.signals.arm(hub);
+    dispatch::open(config);
+    STATE.store(ARMED, Release);
+    if config.stats {
+        sys::complain(&format!(
+            "armed: {} of {} sites in {} objects redirected in {} us",
+            report.redirected, report.sites, report.objects, report.micros
+        ));
+    }
+    true
+}
+
+/// Arms from a hook: the program goes on in its own code afterwards.
+pub fn arm_from_hook() {
+    ready();
+    if STATE.load(Acquire) == READY && arm() {
+        leave();
+    }
+}
+
+/// Ends the "inside" that `Hub::start` begins with.
+fn leave() {
+    if let Some(hub) = hub::first() {
+        hub.carrier.inside.store(0, Release);
+    }
+}
+
+/// Kernel threads of this process: the links of /proc/self/task, or 1 where /proc is not mounted.
+fn kernel_threads() -> u64 {
+    // SAFETY: all-zero is a valid `stat`.
+    let mut stat: libc::stat = unsafe { core::mem::zeroed() };
+    // SAFETY: a path and a buffer of ours.
+    let found = unsafe { sys::syscall6(libc::SYS_stat as usize, c"/proc/self/task".as_ptr() as usize, &mut stat as *mut _ as usize, 0, 0, 0, 0) };
+    if found == 0 {
+        stat.st_nlink.saturating_sub(2).max(1)
+    } else {
+        1
+    }
+}
+
+/// Redirects sites of objects that have been loaded since. Called by the program's own thread, outside the runtime.
+pub fn rescan() {
+    if !is_armed() {
+        return;
+    }
+    let guard = Inside::enter();
+    if guard.is_some() {
+        // SAFETY: the installation is made for foreign threads running meanwhile.
+        if let Err(error) = unsafe { sites::install_new(sites::entry::address()) } {
+            sys::complain(&error.to_string());
+        }
+    }
+}
+
+static LOADED: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
+
+/// A library is about to be loaded.
+pub fn something_loaded() {
+    LOADED.store(true, Release);
+}
+
+/// Scans what was loaded since the last time.
+pub fn rescan_if_loaded() {
+    if LOADED.swap(false, AcqRel) {
+        rescan();
+    }
+}

@@ -1,0 +1,14 @@
+//! `libgreenpatch.so`: preloaded, it runs the threads of an unmodified program as green threads on one kernel thread.
+//!
+//! The life of one call: the program calls libc's `read`. Either the hook of that name ([`hooks`]) tries it at once, or
+//! libc's own code comes to its `syscall` instruction, which leads through a stub ([`sites`]) to the entry
+//! ([`sites::entry`]). The entry saves the registers and asks the runtime's dispatcher, whose table knows what `read`
+//! is: it tries, parks the green thread until the descriptor is ready, and tries again. The answer goes back behind
+//! the instruction, as if the kernel had given it.
+
+mod api;
+mod hook;
+mod hooks;
+mod init;
+#[allow(dead_code)]
+mod sites;

@@ -1,0 +1,160 @@
+//! Where functions begin and end, from the unwind tables that every object carries for exceptions
+//! and backtraces: the sorted table of `.eh_frame_hdr` leads from an address to its FDE.
+//!
+//! Sources: Linux Standard Base, "Exception Frames"; Itanium C++ ABI, "Exception Handling Tables".
+//! Only the encodings that the usual linkers and compilers emit are read. Whatever is different is
+//! treated as absent, and the look-up gets coarser, never wrong.
+
+use std::ops::Range;
+
+use super::objects::Object;
+
+/// Version, encoding of the pointer to `.eh_frame` (four bytes, sdata4 pc-relative), of the count
+/// (udata4), of the table (pairs of sdata4 relative to the header).
+const HEADER: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
+const COUNT: usize = 8;
+const TABLE: usize = 12;
+const ENTRY: usize = 8;
+
+#[derive(Debug, Clone, Copy)]
+pub struct FdeTable {
+    header: usize,
+    count: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// What the FDE covers.
+    pub range: Range<usize>,
+    /// Start of the next function, or end of the segment.
+    pub next: usize,
+    fde: usize,
+}
+
+impl FdeTable {
+    pub fn new(object: &Object, header: usize) -> Option<Self> {
+        if object.array(header)? != HEADER {
+            return None;
+        }
+        let count = object.read_u32(header + COUNT)? as usize;
+        let whole = object.bytes(header + TABLE, count * ENTRY)?.len() == count * ENTRY;
+        (count > 0 && whole).then_some(Self { header, count })
+    }
+
+    fn entry(&self, object: &Object, index: usize) -> Option<(usize, usize)> {
+        let at = self.header + TABLE + index * ENTRY;
+        let from_header = |offset: i32| self.header.wrapping_add_signed(offset as isize);
+        Some((from_header(object.read_i32(at)?), from_header(object.read_i32(at + 4)?)))
+    }
+
+    /// Index of the first function that starts at or behind `address`.
+    fn first_from(&self, object: &Object, address: usize) -> Option<usize> {
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.entry(object, middle)?.0 < address {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Some(low)
+    }
+
+    pub fn starts_at(&self, object: &Object, address: usize) -> bool {
+        self.first_from(object, address)
+            .and_then(|index| self.entry(object, index))
+            .is_some_and(|(start, _)| start == address)
+    }
+
+    /// The last function that starts at or before `address`; it need not reach so far.
+    pub fn function(&self, object: &Object, address: usize) -> Option<Function> {
+        let index = self.first_from(object, address + 1)?.checked_sub(1)?;
+        let (start, fde) = self.entry(object, index)?;
+        let segment = object.text_segment(start)?;
+        let next = match self.entry(object, index + 1) {
+            Some((next, _)) if index + 1 < self.count && segment.range.contains(&next) => next,
+            _ => segment.range.end,
+        };
+        if !segment.range.contains(&address) {
+            return None;
+        }
+        let end = plain_fde(object, fde, start).map_or(next, |len| start + len);
+        Some(Function { range: start..end.min(next), next, fde })
+    }
+}
+
+/// The length of the code that an FDE covers, if its pointers are pc-relative and four bytes.
+fn plain_fde(object: &Object, fde: usize, start: usize) -> Option<usize> {
+    let begin = (fde + 8).wrapping_add_signed(object.read_i32(fde + 8)? as isize);
+    if begin != start {
+        return None;
+    }
+    object.read_u32(fde + 12).map(|len| len as usize)
+}
+
+/// Where exceptions land in this function: the unwinder jumps there, no instruction does.
+pub fn landing_pads(object: &Object, function: &Function) -> Vec<usize> {
+    pads(object, function).unwrap_or_default()
+}
+
+fn pads(object: &Object, function: &Function) -> Option<Vec<usize>> {
+    plain_fde(object, function.fde, function.range.start)?;
+    let mut at = function.fde + 16;
+    // Augmentation data: only an LSDA pointer, pc-relative and four bytes.
+    if uleb(object, &mut at)? != 4 {
+        return None;
+    }
+    let offset = object.read_i32(at)?;
+    if offset == 0 {
+        return None;
+    }
+    let mut at = at.wrapping_add_signed(offset as isize);
+    if byte(object, &mut at)? != 0xff {
+        return None;
+    }
+    if byte(object, &mut at)? != 0xff {
+        uleb(object, &mut at)?;
+    }
+    let encoding = byte(object, &mut at)?;
+    let len = uleb(object, &mut at)?;
+    let end = at.checked_add(len)?;
+    let mut pads = Vec::new();
+    while at < end {
+        let field = |at: &mut usize| match encoding & 0x0f {
+            0x01 => uleb(object, at),
+            0x03 => {
+                let value = object.read_u32(*at)? as usize;
+                *at += 4;
+                Some(value)
+            }
+            _ => None,
+        };
+        field(&mut at)?;
+        field(&mut at)?;
+        let pad = field(&mut at)?;
+        uleb(object, &mut at)?;
+        if pad != 0 {
+            pads.push(function.range.start + pad);
+        }
+    }
+    Some(pads)
+}
+
+fn byte(object: &Object, at: &mut usize) -> Option<u8> {
+    let [value] = object.array(*at)?;
+    *at += 1;
+    Some(value)
+}
+
+fn uleb(object: &Object, at: &mut usize) -> Option<usize> {
+    let mut value = 0usize;
+    for shift in (0..usize::BITS).step_by(7) {
+        let next = byte(object, at)?;
+        value |= usize::from(next & 0x7f) << shift;
+        if next & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}

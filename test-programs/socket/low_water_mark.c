@@ -1,0 +1,36 @@
+// SO_RCVLOWAT: a receive waits for that many bytes, and poll reports a TCP socket readable only then.
+#include "os/channel.h"
+
+static void *send_slowly(void *arg) {
+    for (int i = 0; i < 10; i++) {
+        nap();
+        CHECK_EQ(send(*(int *)arg, "x", 1, 0), 1);
+    }
+    return NULL;
+}
+
+int main(void) {
+    void (*const opens[])(int *) = {open_stream, open_tcp};
+    for (int i = 0; i < 2; i++) {
+        int end[2];
+        char data[100];
+        opens[i](end);
+        CHECK_OK(setsockopt(end[0], SOL_SOCKET, SO_RCVLOWAT, &(int){10}, sizeof(int)));
+        pthread_t t = spawn(send_slowly, &end[1]);
+        CHECK_EQ(recv(end[0], data, 100, 0), 10);
+        join_thread(t);
+        t = spawn(send_slowly, &end[1]);
+        CHECK_EQ(recv(end[0], data, 4, 0), 4); // no more than fits
+        CHECK_OK(setsockopt(end[0], SOL_SOCKET, SO_RCVLOWAT, &(int){6}, sizeof(int)));
+        if (i == 1) {
+            struct pollfd p = {.fd = end[0], .events = POLLIN};
+            CHECK_EQ(poll(&p, 1, -1), 1);
+            CHECK_EQ(recv(end[0], data, 100, MSG_DONTWAIT), 6);
+        } else {
+            CHECK_EQ(recv(end[0], data, 100, 0), 6);
+        }
+        join_thread(t);
+        close_both(end);
+    }
+    return 0;
+}
