@@ -231,6 +231,10 @@ unsafe extern "C" fn gp_dispatch(frame: &mut Frame) -> Way {
     frame.carrier = hub_pointer.cast();
     // SAFETY: the entry comes here only where the word is not null.
     let hub: &'static Hub = unsafe { &*hub_pointer };
+    if hub.shared_tls.load(Relaxed) && sys::gettid() != hub.tid.load(Relaxed) {
+        // SAFETY: the frame is the entry's.
+        return unsafe { gp_dispatch_foreign(frame) };
+    }
     if hub.carrier.inside.load(Relaxed) != 0 {
         return Way::Quiet;
     }

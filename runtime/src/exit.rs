@@ -19,6 +19,7 @@
 use crate::frame::Frame;
 use core::arch::global_asm;
 use core::mem::offset_of;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 global_asm!(
     r#"
@@ -39,6 +40,8 @@ global_asm!(
 .hidden gp_restorer
 .hidden gp_restorer_again
 .hidden gp_kernel_restorer
+.hidden gp_preempt
+.hidden gp_preempted
 .hidden gp_sigreturn_check
 .hidden gp_sigreturn_end
 .hidden gp_start_frame
@@ -54,6 +57,7 @@ global_asm!(
 .globl gp_restorer
 .globl gp_restorer_again
 .globl gp_kernel_restorer
+.globl gp_preempt
 .globl gp_sigreturn_check
 .globl gp_sigreturn_end
 .globl gp_start_frame
@@ -66,6 +70,8 @@ global_asm!(
     mov eax, [rip + gp_xsave_features]
     mov edx, [rip + gp_xsave_features + 4]
     xrstor64 [rcx]
+    push [rsp + {eflags}]
+    popfq
     jmp 2f
 1:
     movaps xmm0, [rcx]
@@ -98,6 +104,7 @@ global_asm!(
     mov r14, [rsp + {r14}]
     mov r15, [rsp + {r15}]
     mov rbx, [rsp + {rbx}]
+    mov r11, [rsp + {eflags}]
     mov rcx, [rsp + {rip}]
     mov rsp, [rsp + {rsp}]
 .endm
@@ -155,6 +162,9 @@ gp_enter:
     mov rcx, [r12 + 24]
     cld
     rep movsb
+    # As after the kernel's own delivery.
+    fninit
+    ldmxcsr [rip + gp_default_mxcsr]
 gp_enter_check:
     mov dword ptr [r12], 0
     cmp dword ptr [r12 + 4], 0
@@ -165,6 +175,9 @@ gp_enter_check:
     xor eax, eax
     jmp [r12 + 32]
 gp_enter_end:
+    .balign 4
+gp_default_mxcsr:
+    .long 0x1f80
 gp_enter_attention:
     mov dword ptr [r12], 1
     mov rdi, r12
@@ -232,6 +245,22 @@ gp_sigreturn_end:
     .cfi_endproc
 .size gp_restorer,.-gp_restorer
 
+# A context whose time slice is over was redirected here, onto a stack of ours: others run, then the kernel restores it.
+.type gp_preempt,@function
+    .cfi_startproc
+    .cfi_undefined rip
+gp_preempt:
+    mov r12, [rip + gp_tls@GOTTPOFF]
+    mov r12, fs:[r12]
+    mov dword ptr [r12], 1
+    mov rdi, r12
+    sub rsp, 8
+    call gp_preempted
+    add rsp, 8
+    ret
+    .cfi_endproc
+.size gp_preempt,.-gp_preempt
+
 # Where handlers that the kernel itself has called, ours and those of foreign threads, return to.
     GP_SIGNAL_FRAME
     nop
@@ -246,6 +275,7 @@ gp_kernel_restorer:
     site = const offset_of!(Frame, site),
     flags = const offset_of!(crate::frame::CallSite, flags),
     vector = const offset_of!(Frame, vector),
+    eflags = const offset_of!(Frame, flags),
     carrier = const offset_of!(Frame, carrier),
     rip = const offset_of!(Frame, rip),
     rsp = const offset_of!(Frame, rsp),
@@ -272,6 +302,7 @@ extern "C" {
     fn gp_enter_end();
     fn gp_enter_attention();
     fn gp_restorer();
+    fn gp_preempt();
     fn gp_restorer_again();
     fn gp_sigreturn_check();
     fn gp_sigreturn_end();
@@ -287,9 +318,24 @@ pub(crate) unsafe fn start(frame: *const Frame) -> ! {
     unsafe { gp_start_frame(frame) }
 }
 
+/// Where a preempted context goes on.
+pub(crate) fn preempted() -> usize {
+    gp_preempt as *const () as usize
+}
+
 /// The return address of every handler that we call.
 pub(crate) fn restorer() -> usize {
     gp_restorer as *const () as usize
+}
+
+static ENTRY_BEGIN: AtomicUsize = AtomicUsize::new(0);
+static ENTRY_END: AtomicUsize = AtomicUsize::new(0);
+
+/// Where the entry of the layer above has begun to save registers and has not yet called the dispatcher: there the
+/// program's stack pointer is not where it seems to be.
+pub fn set_entry_window(begin: usize, end: usize) {
+    ENTRY_BEGIN.store(begin, Relaxed);
+    ENTRY_END.store(end, Relaxed);
 }
 
 /// Registers of an interrupted context that decide where in a window it is, and where it is to go on.
@@ -304,6 +350,8 @@ pub(crate) struct Window<'a> {
 pub(crate) enum Position {
     /// Not on the way out.
     Elsewhere,
+    /// On the way in, where the dispatcher is about to look at `attention`.
+    Entering,
     /// Moved back to the look at `attention`, still inside as far as the signal handler is concerned.
     MovedBack,
     /// One jump away from the program: `rip` was set to where the jump goes.
@@ -328,6 +376,8 @@ pub(crate) fn fixup(window: Window<'_>) -> Position {
     } else if (address(gp_sigreturn_check)..address(gp_sigreturn_end)).contains(&rip) {
         *window.rip = address(gp_restorer_again);
         Position::MovedBack
+    } else if (ENTRY_BEGIN.load(Relaxed)..ENTRY_END.load(Relaxed)).contains(&rip) {
+        Position::Entering
     } else {
         Position::Elsewhere
     }

@@ -198,9 +198,14 @@ impl FdTable {
         self.known(fd).is_some_and(|entry| entry.private == epoch)
     }
 
+    /// Whether `forget_private` was ever called.
+    pub fn was_shared(&self) -> bool {
+        self.epoch != 1
+    }
+
     /// Another process may get our descriptions: a fork, a spawn, or descriptors sent through a socket.
     pub fn forget_private(&mut self) {
-        self.epoch = self.epoch.checked_add(1).unwrap_or(1);
+        self.epoch = self.epoch.checked_add(1).unwrap_or(2);
     }
 
     /// Queues a node at its number. It must not move until `leave`.

@@ -49,6 +49,8 @@ pub struct Frame {
     pub carrier: *const crate::carrier::Carrier,
     /// The call's number, kept for a restart.
     pub number: usize,
+    /// The flags at a site outside libc, where code behind the instruction may look at them.
+    pub flags: usize,
 }
 
 impl Frame {

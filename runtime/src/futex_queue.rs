@@ -219,7 +219,7 @@ impl Drop for Woken {
 }
 
 fn on_carrier_of(green: &Green) -> bool {
-    current_hub().is_some_and(|hub| ptr::eq(hub, green.hub) && !hub.is_vfork_child())
+    current_hub().is_some_and(|hub| ptr::eq(hub, green.hub) && !hub.is_stranger())
 }
 
 fn unpark_from_anywhere(green: &Green) {

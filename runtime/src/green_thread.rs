@@ -106,6 +106,8 @@ pub struct Green {
     pub(crate) parent: Cell<*const Parent>,
     pub(crate) start_frame: Cell<*const Frame>,
     pub(crate) block: UnsafeCell<BaseBlock>,
+    /// Where the state goes when a time slice is over, in aligned pieces; empty until then.
+    pub(crate) preempt_stack: UnsafeCell<Vec<[u64; 8]>>,
 }
 
 impl Green {
@@ -139,6 +141,7 @@ impl Green {
             parent: Cell::new(ptr::null()),
             start_frame: Cell::new(ptr::null()),
             block: UnsafeCell::new(BaseBlock::new()),
+            preempt_stack: UnsafeCell::new(Vec::new()),
         })
     }
 

@@ -13,7 +13,7 @@ impl Inside {
     #[inline]
     pub fn enter() -> Option<Inside> {
         let hub = current_hub()?;
-        if hub.carrier.inside.load(Relaxed) != 0 || hub.is_vfork_child() {
+        if hub.carrier.inside.load(Relaxed) != 0 || hub.is_stranger() {
             return None;
         }
         hub.carrier.inside.store(1, Relaxed);
@@ -46,9 +46,10 @@ fn attend(hub: &Hub) {
 }
 
 impl Hub {
-    /// Whether the caller is a child that shares our memory until it executes a program.
+    /// Whether the caller is another kernel thread with our thread pointer: a child that shares our memory until it
+    /// executes a program, or a thread that was made without a thread pointer of its own.
     #[inline]
-    pub fn is_vfork_child(&self) -> bool {
-        self.vfork_child.load(Relaxed) && sys::gettid() != self.tid.load(Relaxed)
+    pub fn is_stranger(&self) -> bool {
+        (self.vfork_child.load(Relaxed) || self.shared_tls.load(Relaxed)) && sys::gettid() != self.tid.load(Relaxed)
     }
 }

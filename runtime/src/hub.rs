@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::lock::Lock;
 use crate::modules::Module;
 use crate::reactor::Reactor;
+use crate::slice::Slice;
 use crate::switch::{self, Fiber, FloatControl, Mapping, Parent};
 use crate::timers::Timers;
 use crate::{futex_queue, report, signals, sys};
@@ -97,9 +98,14 @@ pub struct Hub {
     sleeping: AtomicBool,
     /// A child made with CLONE_VM|CLONE_VFORK may be running in our memory: compare thread ids.
     pub vfork_child: AtomicBool,
+    /// What the leader gave to `exit`: the status of the process if its threads end one by one.
+    pub(crate) leader_status: Cell<i32>,
+    /// A kernel thread with a carrier's thread pointer may exist: from now on every call asks who makes it.
+    pub shared_tls: AtomicBool,
     /// Kernel threads that are no carrier may exist in the process.
     pub foreign_threads: AtomicBool,
     pub signals: signals::HubSignals,
+    pub slice: Slice,
     /// Calls that helper threads make for parked green threads now.
     pub(crate) helpers_busy: Cell<usize>,
     deadlock_reported: Cell<bool>,
@@ -166,8 +172,11 @@ impl Hub {
             remote_waiting: AtomicBool::new(false),
             sleeping: AtomicBool::new(false),
             vfork_child: AtomicBool::new(false),
+            leader_status: Cell::new(0),
+            shared_tls: AtomicBool::new(false),
             foreign_threads: AtomicBool::new(false),
             signals: signals::HubSignals::new(),
+            slice: Slice::new(config.slice),
             helpers_busy: Cell::new(0),
             deadlock_reported: Cell::new(false),
             config,
@@ -181,6 +190,12 @@ impl Hub {
         main.number.set(1);
         main.tid.set(hub.tid.load(Relaxed));
         main.thread_pointer.set(thread_pointer);
+        // libc named the word at the process's start; who joins the main thread waits on it.
+        let mut clear_child_tid = 0usize;
+        const PR_GET_TID_ADDRESS: i32 = 40;
+        // SAFETY: `clear_child_tid` is ours.
+        unsafe { sys!(libc::SYS_prctl, PR_GET_TID_ADDRESS, &mut clear_child_tid as *mut usize) };
+        main.clear_child_tid.set(clear_child_tid);
         main.state.set(State::Running);
         hub.tids.borrow_mut().insert(main.tid.get(), main);
         // SAFETY: the stack belongs to the hub, which is never freed; `run` does not return.
@@ -271,6 +286,7 @@ impl Hub {
         green.state.set(State::Parked);
         green.generation.set(green.generation.get() + 1);
         self.live.set(self.live.get() + 1);
+        self.slice.start(self);
         green
     }
 
@@ -396,6 +412,17 @@ impl Hub {
         true
     }
 
+    /// The turn of the current green thread is over: timers and descriptors are served, and everybody ready runs.
+    pub(crate) fn give_turn(&self) {
+        self.look(true);
+        self.yield_now();
+    }
+
+    /// How many turns there have been.
+    pub(crate) fn turn(&self) -> u32 {
+        self.turns.get()
+    }
+
     /// Whether a green thread waits for its turn.
     #[inline]
     pub fn somebody_ready(&self) -> bool {
@@ -439,6 +466,7 @@ impl Hub {
         loop {
             let green = self.next();
             self.current.set(green);
+            self.slice.take_mark();
             if signals::deliverable(self, green) {
                 self.carrier.call_attention();
             }
@@ -521,6 +549,8 @@ impl Hub {
             Some(deadline) => Some(deadline - now),
             None => None,
         };
+        // Whoever finds us sleeping writes to a descriptor that is made here.
+        self.reactor.prepare();
         self.sleeping.store(true, SeqCst);
         if self.remote_waiting.load(SeqCst) {
             self.sleeping.store(false, Relaxed);
@@ -565,7 +595,7 @@ impl Hub {
             futex_queue::wake(self, child_tid, self.foreign_threads.load(Relaxed), u32::MAX, u32::MAX);
         }
         if self.live() == 0 {
-            sys::exit_group(0);
+            sys::exit_group(self.leader_status.get());
         }
         if !green.parent.get().is_null() {
             // SAFETY: the coroutine is suspended in `exit` and holds nothing that needs dropping.
@@ -598,6 +628,7 @@ impl Hub {
         self.remote_waiting.store(false, Relaxed);
         self.sleeping.store(false, Relaxed);
         self.vfork_child.store(false, Relaxed);
+        self.shared_tls.store(false, Relaxed);
         self.foreign_threads.store(false, Relaxed);
         self.helpers_busy.set(0);
         self.deadlock_reported.set(false);
@@ -622,6 +653,7 @@ impl Hub {
             futex_queue::rebuild_in_child();
             crate::offload::rebuild_in_child();
         }
+        self.slice.rebuild_in_child();
         self.signals.rebuild_in_child(self, me);
     }
 }

@@ -23,6 +23,7 @@ pub mod reactor;
 pub mod report;
 pub mod robust;
 pub mod signals;
+pub mod slice;
 pub mod switch;
 pub mod symbols;
 pub mod sys;

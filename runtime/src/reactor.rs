@@ -78,6 +78,11 @@ impl Reactor {
         })
     }
 
+    /// Makes the descriptors, without which `wake` wakes nobody.
+    pub(crate) fn prepare(&self) {
+        self.open();
+    }
+
     /// Ends the hub's wait. From any kernel thread.
     pub fn wake(&self) {
         let one = 1u64;

@@ -8,7 +8,7 @@ use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::hub::Hub;
 use greenpatch_runtime::modules::Module;
 use greenpatch_runtime::signals::deliver;
-use greenpatch_runtime::{calls, dispatch, hub, reactor, switch, sys};
+use greenpatch_runtime::{calls, dispatch, exit, hub, reactor, switch, sys};
 use once_cell::sync::OnceCell;
 
 extern "C" {
@@ -82,7 +82,7 @@ pub fn ready() {
         return;
     }
     // SAFETY: the process is being loaded; nobody else runs.
-    if let Err(error) = unsafe { sites::install_clone_site(sites::entry::address()) } {
+    if let Err(error) = unsafe { sites::install_clone_site(sites::entry::addresses()) } {
         refuse(&error.to_string());
         return;
     }
@@ -119,7 +119,7 @@ fn arm() -> bool {
         return false;
     }
     // SAFETY: one kernel thread, as was just seen.
-    let report = match unsafe { sites::install_all(sites::entry::address()) } {
+    let report = match unsafe { sites::install_all(sites::entry::addresses()) } {
         Ok(report) => report,
         Err(error) => {
             refuse(&error.to_string());
@@ -130,6 +130,8 @@ fn arm() -> bool {
     switch::detect_fsgsbase(!without(KernelFeature::Fsgsbase));
     reactor::NO_EPOLL_PWAIT2.store(without(KernelFeature::EpollPwait2), Relaxed);
     calls::io::NO_RWF_NOWAIT.store(without(KernelFeature::RwfNowait), Relaxed);
+    let (begin, end) = sites::entry::window();
+    exit::set_entry_window(begin, end);
     let hub = Hub::start(*config);
     deliver::set_address_maps(sites::shown, sites::resumed);
     hub.signals.arm(hub);
@@ -180,7 +182,7 @@ pub fn rescan() {
     let guard = Inside::enter();
     if guard.is_some() {
         // SAFETY: the installation is made for foreign threads running meanwhile.
-        if let Err(error) = unsafe { sites::install_new(sites::entry::address()) } {
+        if let Err(error) = unsafe { sites::install_new(sites::entry::addresses()) } {
             sys::complain(&error.to_string());
         }
     }

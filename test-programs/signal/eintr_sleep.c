@@ -1,7 +1,7 @@
 // A handler interrupts every sleep, also with SA_RESTART, and the time that is left comes back; an absolute sleep leaves the remainder alone.
 #include "eintr.h"
 
-static int left_ok(struct timespec left) { return left.tv_sec < 3600 && left.tv_sec > 3500 && left.tv_nsec >= 0; }
+static int left_ok(struct timespec left) { return left.tv_sec <= 3600 && left.tv_sec > 3500 && left.tv_nsec >= 0; }
 
 static int in_nanosleep(void) {
     struct timespec ts = {3600, 0}, left = {0, 0};

@@ -64,7 +64,10 @@ int main(void) {
     CHECK_OK(pipe(ends));
     CHECK_OK(pipe(parked));
     CHECK_OK(sem_init(&sem, 0, 0));
-    CHECK(signal(SIGUSR1, posts) != SIG_ERR);
+    // The other handler raises this signal and waits for it, so it must not run on top of this one.
+    struct sigaction sa = {.sa_handler = posts, .sa_flags = SA_RESTART};
+    sigaddset(&sa.sa_mask, SIGUSR2);
+    CHECK_OK(sigaction(SIGUSR1, &sa, NULL));
     CHECK(signal(SIGUSR2, blocks) != SIG_ERR);
     CHECK(signal(SIGHUP, forks) != SIG_ERR);
     pthread_t t = spawn(park_thread, NULL);

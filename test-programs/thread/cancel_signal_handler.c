@@ -2,7 +2,7 @@
 #include "check.h"
 #include <semaphore.h>
 
-static int ends[2], cleaned, handled;
+static int ends[2], cleaned, handled, entered;
 static sem_t in_handler, go_on;
 
 static void on_signal(int sig) {
@@ -23,6 +23,7 @@ static void cleanup(void *arg) { *(int *)arg += 1; }
 static void *reader(void *arg) {
     char c;
     pthread_cleanup_push(cleanup, &cleaned);
+    __atomic_store_n(&entered, 1, __ATOMIC_SEQ_CST);
     while (read(ends[0], &c, 1) != 1) {
     }
     pthread_cleanup_pop(0);
@@ -39,6 +40,7 @@ int main(void) {
     sa.sa_handler = on_signal_waiting;
     CHECK_OK(sigaction(SIGUSR2, &sa, NULL));
     pthread_t t = spawn(reader, NULL);
+    EVENTUALLY(__atomic_load_n(&entered, __ATOMIC_SEQ_CST) == 1);
     for (int i = 1; i <= 20; i++) {
         CHECK_RC(pthread_kill(t, SIGUSR1), 0);
         EVENTUALLY(__atomic_load_n(&handled, __ATOMIC_SEQ_CST) == i);
@@ -47,7 +49,9 @@ int main(void) {
     CHECK(join_thread(t) == PTHREAD_CANCELED);
     CHECK_EQ(cleaned, 1);
 
+    entered = 0;
     t = spawn(reader, NULL);
+    EVENTUALLY(__atomic_load_n(&entered, __ATOMIC_SEQ_CST) == 1);
     sleep_ms(3);
     CHECK_RC(pthread_kill(t, SIGUSR2), 0);
     while (sem_wait(&in_handler) == -1)

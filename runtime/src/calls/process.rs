@@ -1,11 +1,12 @@
 //! Processes: fork and what resembles it, waiting for children, execution of programs.
 
 use super::Outcome::{self, Done, Pass};
+use super::thread::CloneArgs;
 use super::Reason;
 use crate::alloc::HEAP;
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{offload, sys};
+use crate::{offload, sys, user};
 use core::sync::atomic::Ordering::*;
 
 /// A clone or clone3 that is not one of libc's threads.
@@ -19,10 +20,13 @@ pub fn clone(hub: &'static Hub, frame: &mut Frame, flags: u64) -> Outcome {
         before_vfork(hub);
     } else if has(libc::CLONE_THREAD) {
         hub.foreign_threads.store(true, SeqCst);
+        if !has(libc::CLONE_SETTLS) {
+            hub.shared_tls.store(true, SeqCst);
+        }
     } else {
-        // A process that shares our memory for as long as it likes: from now on every call asks who it is.
-        hub.vfork_child.store(true, SeqCst);
+        // A process that shares our memory for as long as it likes.
         hub.foreign_threads.store(true, SeqCst);
+        hub.shared_tls.store(true, SeqCst);
     }
     Pass(Reason::NotOurs)
 }
@@ -46,19 +50,39 @@ pub fn fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     do_fork(hub, frame)
 }
 
-/// Makes the system call here: the child gets a copy of this stack and goes on from here with the hub made anew.
-fn do_fork(hub: &'static Hub, frame: &Frame) -> Outcome {
-    let [a, b, c, d, e, f] = frame.args();
-    // SAFETY: the program's own call; no stack is given, or the child of a raw clone with a stack of its own would not
-    // come back here.
-    if frame.number == libc::SYS_clone as usize && b != 0 {
-        return Pass(Reason::NotOurs);
+/// Makes the system call here: the child gets a copy of this stack and goes on from here with the hub made anew. If the
+/// program gave the child a stack, the child moves there on its way out: the memory is a copy either way.
+fn do_fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let [mut a, mut b, c, d, e, f] = frame.args();
+    let mut own_stack = None;
+    let mut args: CloneArgs;
+    match frame.number as i64 {
+        libc::SYS_clone if b != 0 => {
+            own_stack = Some(b);
+            b = 0;
+        }
+        // Larger versions of the structure hold what a fork with a stack of its own has no use for.
+        libc::SYS_clone3 => {
+            args = match user::read(a) {
+                Ok(args) => args,
+                Err(fault) => return fault.into(),
+            };
+            if args.stack != 0 {
+                own_stack = Some((args.stack + args.stack_size) as usize);
+                (args.stack, args.stack_size) = (0, 0);
+                (a, b) = (&args as *const CloneArgs as usize, size_of::<CloneArgs>());
+            }
+        }
+        _ => {}
     }
-    // SAFETY: as above. The heap is locked, so that the child finds it whole.
+    // SAFETY: the program's own call. The heap is locked, so that the child finds it whole.
     let result = HEAP.quiet_during(|| unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) });
     if result == 0 {
         // SAFETY: we are the child's only thread, and this is the first thing it does.
         unsafe { hub.rebuild_in_child() };
+        if let Some(stack) = own_stack {
+            frame.rsp = stack;
+        }
     }
     Done(result)
 }

@@ -3,12 +3,14 @@
 
 mod accept;
 mod connect;
+mod early;
 mod many;
 mod receive;
 mod send;
 
 pub use accept::{accept, accept4, try_accept};
 pub use connect::{connect, try_connect};
+pub use early::note_early;
 pub use many::{recvmmsg, sendmmsg};
 pub(crate) use receive::read;
 pub use receive::{recvfrom, recvmsg, try_recv, try_recv_from};
@@ -37,7 +39,8 @@ static SURVEYED: AtomicBool = AtomicBool::new(false);
 fn survey() {
     SURVEYED.store(true, Relaxed);
     const AT_ONCE: i32 = 256;
-    const MOST: i32 = 65_536;
+    // Older sockets above are rarer than what looking at every number would cost.
+    const MOST: i32 = 4096;
     let mut polls: Vec<libc::pollfd> = Vec::with_capacity(AT_ONCE as usize);
     for start in (0..MOST).step_by(AT_ONCE as usize) {
         polls.clear();
@@ -92,6 +95,7 @@ fn socket_type(hub: &Hub, fd: i32) -> i32 {
 
 /// Nobody but the running green thread can use the description of `fd` at this moment.
 fn is_exclusive(hub: &Hub, fd: i32) -> bool {
+    early::adopt(hub);
     !hub.foreign_threads.load(Relaxed) && hub.reactor.table.lock().is_private(fd)
 }
 

@@ -132,8 +132,14 @@ fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) 
 }
 
 /// exit: the thread ends; the process goes on until the last one does.
-pub fn exit(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
-    futex::walk_robust_list(hub, hub.current());
+///
+/// The process's status is then that of the thread that the kernel knows as its leader.
+pub fn exit(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let green = hub.current();
+    futex::walk_robust_list(hub, green);
+    if green.tid.get() == hub.tid.load(Relaxed) {
+        hub.leader_status.set(frame.rdi as i32 & 0xff);
+    }
     hub.exit()
 }
 

@@ -328,6 +328,10 @@ extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
     // SAFETY: the carrier block is the first field of its hub.
     let hub: &'static Hub = unsafe { &*frame.carrier.cast::<Hub>() };
     super::drain(hub);
+    if hub.slice.take_mark() {
+        hub.give_turn();
+        super::drain(hub);
+    }
     let green = hub.current();
     // SAFETY: sites are never freed.
     let site = unsafe { &*frame.site };
@@ -357,7 +361,7 @@ extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
         r8: frame.r8,
         r9: frame.r9,
         r10: frame.r10,
-        r11: INTERRUPTS_ON,
+        r11: frame.flags,
         r12: frame.r12,
         r13: frame.r13,
         r14: frame.r14,
@@ -371,7 +375,7 @@ extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
         rcx: shown_rip,
         rsp: frame.rsp,
         rip: shown_rip,
-        eflags: INTERRUPTS_ON,
+        eflags: frame.flags,
         segments: USER_SEGMENTS,
         ..Registers::default()
     };
@@ -462,6 +466,67 @@ pub(super) fn redirect(hub: &'static Hub, context: &mut UContext) {
     context.mask = hub.signals.kernel_mask();
 }
 
+/// Makes the vector state that rt_sigreturn will restore the initial one: a handler, and whoever runs during a
+/// preemption, starts with an empty x87 stack and default control words, as after the kernel's own delivery.
+fn clear_vectors(area: usize) {
+    const MXCSR_AT: usize = 24;
+    const XSTATE_BV_AT: usize = 512;
+    if vector_bytes(area) > XSTATE_BV_AT {
+        // SAFETY: the kernel's signal frame on the carrier's alternate stack.
+        unsafe {
+            ((area + XSTATE_BV_AT) as *mut u64).write(0);
+            ((area + MXCSR_AT) as *mut u32).write(0x1f80);
+        }
+    }
+}
+
+/// Bytes for a preempted context with its vector state, and for the switch to the hub below it.
+const PREEMPT_STACK: usize = 3 * SCRATCH / 2;
+
+/// The program was interrupted because its time slice is over: its whole state goes to a buffer of its own, where the
+/// hub is called, so that nothing of ours comes on the program's stack.
+pub(super) fn preempt(hub: &'static Hub, context: &mut UContext) {
+    let green = hub.current();
+    let vectors = context.registers.vectors;
+    let bytes = vector_bytes(vectors);
+    // SAFETY: the buffer is used only while its green thread is preempted, which it is not.
+    let buffer = unsafe { &mut *green.preempt_stack.get() };
+    if buffer.is_empty() {
+        buffer.resize(PREEMPT_STACK / 64, [0; 8]);
+    }
+    let top = buffer.as_ptr_range().end as usize;
+    let vectors_at = (top - bytes) & !63;
+    let frame_at = ((vectors_at - FRAME) & !15) - 8;
+    let mut registers = context.registers;
+    registers.vectors = if bytes == 0 { 0 } else { vectors_at };
+    let alt = green.alt_stack.get();
+    let frame = SignalFrame {
+        restorer: exit::restorer(),
+        context: UContext { flags: context.flags, link: 0, stack: alt, registers, mask: green.mask.get() },
+        // SAFETY: all-zero is a valid siginfo.
+        info: unsafe { core::mem::zeroed() },
+        note: Note { shown_rip: registers.rip, real_rip: registers.rip, returned: 0, reserved: 0 },
+    };
+    // SAFETY: the buffer has room for both, and the vector state lies on the carrier's alternate stack.
+    unsafe {
+        core::ptr::copy_nonoverlapping(vectors as *const u8, vectors_at as *mut u8, bytes);
+        (frame_at as *mut SignalFrame).write_unaligned(frame);
+    }
+    clear_vectors(vectors);
+    context.registers.rip = exit::preempted();
+    context.registers.rsp = frame_at;
+    context.registers.eflags &= !0x500;
+    context.mask = hub.signals.kernel_mask();
+}
+
+/// On the buffer of a preempted green thread: everybody else has a turn.
+#[no_mangle]
+extern "C" fn gp_preempted(hub: &'static Hub) {
+    let green = hub.current();
+    green.where_from.set(0);
+    hub.give_turn();
+}
+
 /// As `redirect`, for one signal that must be taken now: a fault.
 pub(super) fn deliver_now(hub: &'static Hub, green: &Green, context: &mut UContext, info: &Info, action: &Action) {
     let vectors = match vector_bytes(context.registers.vectors) {
@@ -475,7 +540,7 @@ pub(super) fn deliver_now(hub: &'static Hub, green: &Green, context: &mut UConte
     let entering = build_or_die(hub, green, info, action, &from);
     // SAFETY: `build` has checked that the stack can be written; the program is not running on it now.
     unsafe { core::ptr::copy_nonoverlapping(entering.from, entering.to as *mut u8, entering.bytes) };
-    // The vector state at the handler's start is the interrupted one: it is already where rt_sigreturn reads it.
+    clear_vectors(context.registers.vectors);
     context.registers.rip = entering.rip;
     context.registers.rsp = entering.to;
     context.registers.rdi = entering.rdi;

@@ -14,7 +14,7 @@ use super::deliver::{self, UContext};
 use super::{action, bit, Info};
 use crate::exit::{self, Position, Window};
 use crate::hub::{current_hub, Hub};
-use crate::{carrier, offload, sys, user};
+use crate::{carrier, offload, slice, sys, user};
 use core::arch::global_asm;
 use core::sync::atomic::Ordering::*;
 
@@ -91,11 +91,25 @@ unsafe extern "C" fn gp_on_signal(signal: i32, info: &Info, context: &mut UConte
     }
 }
 
+/// The green thread whose own call or instruction made the kernel send this signal to the carrier, or 0.
+fn caused_by(hub: &Hub, info: &Info) -> i32 {
+    let by_call = matches!(info.si_signo, libc::SIGPIPE | libc::SIGXFSZ | libc::SIGSYS);
+    // SAFETY: signals of these kinds that the kernel sends have the sender's process in `si_pid`, or none.
+    if by_call && (info.si_code > 0 || unsafe { info.si_pid() } == hub.pid.load(Relaxed)) {
+        hub.current().tid.get()
+    } else {
+        0
+    }
+}
+
 fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
     let signals = &hub.signals;
-    // The slot is free: the handler that took the last one left all signals blocked.
-    signals.ring.push(info);
-    hub.carrier.call_attention();
+    let tick = slice::is_tick(info);
+    if !tick {
+        // The slot is free: the handler that took the last one left all signals blocked.
+        signals.ring.push(info, caused_by(hub, info));
+        hub.carrier.call_attention();
+    }
     if let Some(rip) = carrier::wait_fixup(context.registers.rip) {
         context.registers.rip = rip;
     }
@@ -107,15 +121,21 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
         rsp: registers.rsp,
     });
     let in_program = match position {
-        Position::MovedBack => false,
+        Position::MovedBack | Position::Entering => false,
         Position::AsGoodAsOut => true,
         Position::Elsewhere => hub.carrier.inside.load(Relaxed) == 0,
     };
     if in_program {
         hub.carrier.inside.store(1, Relaxed);
         super::drain(hub);
-        deliver::redirect(hub, context);
+        if tick && hub.slice.is_over(hub) && !super::deliverable(hub, hub.current()) {
+            deliver::preempt(hub, context);
+        } else {
+            deliver::redirect(hub, context);
+        }
         hub.carrier.inside.store(0, Relaxed);
+    } else if tick {
+        hub.slice.mark(hub);
     } else if signals.ring.nearly_full() {
         // Nothing is lost: what comes now waits in the kernel until the ring has been read.
         signals.ring.overflowed.store(true, Relaxed);

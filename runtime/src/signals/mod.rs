@@ -64,7 +64,7 @@ impl AltStack {
 /// Signals that came while the runtime was running, in the order in which they came. The kernel-level handler, which
 /// nothing interrupts, writes; the carrier, inside, reads.
 struct Ring {
-    slots: UnsafeCell<Box<[core::mem::MaybeUninit<Info>]>>,
+    slots: UnsafeCell<Box<[core::mem::MaybeUninit<(Info, i32)>]>>,
     head: AtomicU32,
     tail: AtomicU32,
     /// The handler blocked all signals because no slot was free.
@@ -74,13 +74,14 @@ struct Ring {
 const RING: u32 = 1024;
 
 impl Ring {
-    fn push(&self, info: &Info) -> bool {
+    /// `tid` is the green thread that the signal is for, or 0 if that is still to be chosen.
+    fn push(&self, info: &Info, tid: i32) -> bool {
         let (head, tail) = (self.head.load(Relaxed), self.tail.load(Acquire));
         if head.wrapping_sub(tail) == RING {
             return false;
         }
         // SAFETY: the slot is free, and only the handler writes.
-        unsafe { (*self.slots.get())[(head % RING) as usize].write(*info) };
+        unsafe { (*self.slots.get())[(head % RING) as usize].write((*info, tid)) };
         self.head.store(head.wrapping_add(1), Release);
         true
     }
@@ -90,15 +91,15 @@ impl Ring {
         self.head.load(Relaxed).wrapping_sub(self.tail.load(Acquire)) >= RING - 1
     }
 
-    fn pop(&self) -> Option<Info> {
+    fn pop(&self) -> Option<(Info, i32)> {
         let (head, tail) = (self.head.load(Acquire), self.tail.load(Relaxed));
         if head == tail {
             return None;
         }
         // SAFETY: the slot was written before `head` moved on.
-        let info = unsafe { (*self.slots.get())[(tail % RING) as usize].assume_init() };
+        let signal = unsafe { (*self.slots.get())[(tail % RING) as usize].assume_init() };
         self.tail.store(tail.wrapping_add(1), Release);
-        Some(info)
+        Some(signal)
     }
 }
 
@@ -304,8 +305,11 @@ pub fn deliverable(_hub: &Hub, green: &Green) -> bool {
 pub fn drain(hub: &Hub) {
     hub.carrier.attention.store(0, SeqCst);
     hub.drain_remote();
-    while let Some(info) = hub.signals.ring.pop() {
-        route(hub, &info);
+    while let Some((info, tid)) = hub.signals.ring.pop() {
+        match hub.by_tid(tid) {
+            Some(green) => give(hub, green, &info),
+            None => route(hub, &info),
+        }
     }
     if hub.signals.ring.overflowed.swap(false, Relaxed) {
         set_kernel_mask(hub.signals.kernel_mask.get());
@@ -400,7 +404,7 @@ fn make_info(hub: &Hub, signal: i32, code: i32) -> Info {
 /// A plain function, which no handler may interrupt, has left the runtime while signals were queued: the kernel gets
 /// them back and delivers them to the program at once.
 pub(crate) fn hand_back(hub: &Hub) {
-    while let Some(info) = hub.signals.ring.pop() {
+    while let Some((info, _)) = hub.signals.ring.pop() {
         let (process, tid) = (hub.pid.load(Relaxed), hub.tid.load(Relaxed));
         // SAFETY: a signal to this very thread, with the information that the kernel gave.
         unsafe { sys!(libc::SYS_rt_tgsigqueueinfo, process, tid, info.si_signo, &info as *const Info) };

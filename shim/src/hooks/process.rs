@@ -47,7 +47,7 @@ pub unsafe extern "C" fn vfork() -> i32 {
 
 extern "C" fn before() {
     if let Some(hub) = current_hub() {
-        if !hub.is_vfork_child() {
+        if !hub.is_stranger() {
             before_vfork(hub);
         }
     }
@@ -56,7 +56,7 @@ extern "C" fn before() {
 /// In the parent, or where there is no child: returns what vfork returns.
 extern "C" fn after(result: isize) -> i32 {
     if let Some(hub) = current_hub() {
-        if !hub.is_vfork_child() {
+        if !hub.is_stranger() {
             after_vfork(hub);
         }
     }

@@ -18,6 +18,7 @@
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use greenpatch_runtime::dispatch::NUMBERS;
+use super::Entries;
 use greenpatch_runtime::frame::{CallSite, Frame};
 
 /// Bytes of a frame, a multiple of 64 so that the vector area below it is aligned.
@@ -34,6 +35,12 @@ global_asm!(
     r#"
 .pushsection .text.gp_entry,"ax",@progbits
 .hidden gp_entry
+.hidden gp_entry_wide
+.globl gp_entry_wide
+.hidden gp_entry_begin
+.hidden gp_entry_end
+.globl gp_entry_begin
+.globl gp_entry_end
 .hidden gp_interest
 .hidden gp_dispatch
 .hidden gp_dispatch_foreign
@@ -68,12 +75,53 @@ gp_entry:
 9:
     jmp [rcx]
 
+# As gp_entry, for sites outside libc: the instruction keeps the flags, and inlined code may rely on it.
+.p2align 4
+gp_entry_wide:
+    lea rsp, [rsp - 136]
+    .cfi_def_cfa rsp, 136
+    pushfq
+    .cfi_def_cfa rsp, 144
+    cmp rax, {numbers}
+    jae 3f
+    lea r11, [rip + gp_interest]
+    test byte ptr [r11 + rax], 3
+    jz 3f
+    mov r11, [rip + gp_tls@GOTTPOFF]
+    cmp qword ptr fs:[r11], 0
+    lea r11, [rip + gp_interest]
+    je 2f
+    test byte ptr [r11 + rax], 1
+    jz 3f
+    lea r11, [rip + gp_dispatch]
+    jmp 4f
+2:
+    test byte ptr [r11 + rax], 2
+    jz 3f
+    lea r11, [rip + gp_dispatch_foreign]
+4:
+    # The dispatcher where the saving code looks for it, the flags below.
+    xchg r11, [rsp]
+    push r11
+    .cfi_def_cfa rsp, 152
+    lea r11, [rsp + 152]
+    jmp gp_entry_save
+3:
+    .cfi_def_cfa rsp, 144
+    popfq
+    .cfi_def_cfa rsp, 136
+    lea rsp, [rsp + 136]
+    .cfi_def_cfa rsp, 0
+    jmp [rcx]
+
 7:
+gp_entry_begin:
     # The red zone belongs to the program.
-    mov [rsp - 128 - 8], rsp
     mov [rsp - 128 - 16], r11
+    mov qword ptr [rsp - 128 - 24], 0x202
     mov r11, rsp
-    lea rsp, [rsp - 128 - 16 - {frame}]
+gp_entry_save:
+    lea rsp, [r11 - 128 - 32 - {frame}]
     and rsp, -64
     mov [rsp + {rdi}], rdi
     mov [rsp + {rsi}], rsi
@@ -97,6 +145,8 @@ gp_entry:
     .cfi_escape 0x16, 16, 9, 0x73, 0xf0, 0x00, 0x06, 0x23, 0x18, 0x06, 0x32, 0x22
     # DW_CFA_expression rbx: breg3 56
     .cfi_escape 0x10, 3, 2, 0x73, 0x38
+    mov r12, [r11 - 128 - 24]
+    mov [rbx + {eflags}], r12
     mov r12, [r11 - 128 - 16]
     test byte ptr [rcx + {flags}], 1
     jnz 6f
@@ -140,6 +190,7 @@ gp_entry:
     mov rdi, rbx
     cld
     call r12
+gp_entry_end:
     cmp eax, 1
     jb gp_exit
     ja gp_exit_quiet
@@ -168,14 +219,23 @@ gp_entry:
     site = const offset_of!(Frame, site),
     flags = const offset_of!(CallSite, flags),
     vector = const offset_of!(Frame, vector),
+    eflags = const offset_of!(Frame, flags),
     carrier = const offset_of!(Frame, carrier),
 );
 
 extern "C" {
     fn gp_entry();
+    fn gp_entry_wide();
+    fn gp_entry_begin();
+    fn gp_entry_end();
 }
 
-/// The address that stubs jump to.
-pub fn address() -> usize {
-    gp_entry as *const () as usize
+/// The addresses that stubs jump to: libc's and the others'.
+pub fn addresses() -> Entries {
+    Entries { libc: gp_entry as *const () as usize, wide: gp_entry_wide as *const () as usize }
+}
+
+/// The instructions between which the program's stack pointer is not where it seems to be.
+pub fn window() -> (usize, usize) {
+    (gp_entry_begin as *const () as usize, gp_entry_end as *const () as usize)
 }

@@ -12,7 +12,7 @@ use super::find::{self, Window, JUMP};
 use super::memory::{self, Area};
 use super::objects::{self, Kind, Object, Segment};
 use super::stub::{self, Record, INT3, STUB_ALIGN, STUB_LIMIT};
-use super::{publish, site_at, Report, SitesError, Table};
+use super::{publish, site_at, Entries, Report, SitesError, Table};
 
 /// `mov $nr,%eax` in front of a `syscall`.
 const MOV_CLONE3: [u8; JUMP] = [0xb8, 0xb3, 0x01, 0x00, 0x00];
@@ -42,7 +42,7 @@ pub(super) fn seen() -> MutexGuard<'static, Vec<Seen>> {
 /// # Safety
 /// `entry` is code that follows the protocol of [`super::Site`], for ever. No other thread runs in
 /// these functions, no object is unloaded meanwhile.
-pub unsafe fn install_clone_site(entry: usize) -> Result<Report, SitesError> {
+pub unsafe fn install_clone_site(entry: Entries) -> Result<Report, SitesError> {
     let started = Instant::now();
     let _seen = seen();
     let mut objects = objects::loaded();
@@ -83,7 +83,7 @@ pub unsafe fn install_clone_site(entry: usize) -> Result<Report, SitesError> {
 ///
 /// # Safety
 /// As for [`install_clone_site`]; and no other kernel thread runs the program's code.
-pub unsafe fn install_all(entry: usize) -> Result<Report, SitesError> {
+pub unsafe fn install_all(entry: Entries) -> Result<Report, SitesError> {
     // SAFETY: the caller's promise.
     unsafe { install(entry, memory::replace) }
 }
@@ -97,14 +97,14 @@ pub unsafe fn install_all(entry: usize) -> Result<Report, SitesError> {
 ///
 /// # Safety
 /// As for [`install_clone_site`], with the restriction above.
-pub unsafe fn install_new(entry: usize) -> Result<Report, SitesError> {
+pub unsafe fn install_new(entry: Entries) -> Result<Report, SitesError> {
     // SAFETY: the caller's promise.
     unsafe { install(entry, memory::replace_while_running) }
 }
 
 /// # Safety
 /// As for the caller that chose `replace`.
-unsafe fn install(entry: usize, replace: unsafe fn(&Range<usize>, [u8; JUMP])) -> Result<Report, SitesError> {
+unsafe fn install(entry: Entries, replace: unsafe fn(&Range<usize>, [u8; JUMP])) -> Result<Report, SitesError> {
     let started = Instant::now();
     let mut seen = seen();
     let mut objects = objects::loaded();
@@ -199,13 +199,13 @@ struct Plan {
 }
 
 pub(super) struct Plans {
-    entry: usize,
+    entry: Entries,
     plans: Vec<Plan>,
     report: Report,
 }
 
 impl Plans {
-    pub(super) fn new(entry: usize) -> Self {
+    pub(super) fn new(entry: Entries) -> Self {
         Self { entry, plans: Vec::new(), report: Report::default() }
     }
 
@@ -219,7 +219,11 @@ impl Plans {
             self.release();
             return Err(SitesError::NoRoom(display_name(object)));
         };
-        area.write(0, &self.entry.to_le_bytes());
+        let entry = match object.kind {
+            Kind::Libc | Kind::Glibc => self.entry.libc,
+            Kind::Own | Kind::Vdso | Kind::Other => self.entry.wide,
+        };
+        area.write(0, &entry.to_le_bytes());
         let entry_slot = area.start;
         let mut used = STUB_ALIGN;
         let records = Box::leak(vec![Record::EMPTY; windows.len()].into_boxed_slice());

@@ -30,6 +30,15 @@ use stub::Record;
 
 pub use greenpatch_runtime::frame::CallSite as Site;
 
+/// Where stubs jump to: code that follows the protocol of [`Site`], for ever.
+#[derive(Debug, Clone, Copy)]
+pub struct Entries {
+    /// For libc's own sites.
+    pub libc: usize,
+    /// For sites with [`Site::WIDE_STATE`].
+    pub wide: usize,
+}
+
 /// What an installation did.
 #[derive(Debug, Default)]
 pub struct Report {

@@ -86,7 +86,7 @@ impl Code {
 
     fn redirect(&self, entry: usize) -> Report {
         let _installing = seen();
-        let mut plans = Plans::new(entry);
+        let mut plans = Plans::new(super::Entries { libc: entry, wide: entry });
         plans.add(&self.object, &[self.window().expect("a window")]).expect("room");
         // SAFETY: nobody runs this code yet.
         let (report, tables) = unsafe { plans.commit(memory::replace) }.expect("permission");

@@ -3,7 +3,7 @@
 //! FIFOs, and pipes of kernels before 6.4, don't take RWF_NOWAIT. There each try is made through a non-blocking
 //! description of our own, opened by way of /proc and closed at once; the program's description stays as it is.
 
-use super::block::{go_on, retry, Block, Cannot};
+use super::block::{go_on, retry, status_flags, Block, Cannot};
 use super::buffers::Buffers;
 use super::{read_nowait, write_nowait, HERE};
 use crate::calls::error;
@@ -70,8 +70,8 @@ fn reopened(fd: i32, access: i32, vector: usize, count: usize) -> isize {
     // SAFETY: a descriptor of our own, and the program's buffers.
     unsafe {
         // A mode that the program's descriptor doesn't have must stay refused.
-        let nothing = if access == libc::O_RDONLY { libc::SYS_readv } else { libc::SYS_writev };
-        let refused = sys!(nothing, fd, 0, 0);
+        let number = if access == libc::O_RDONLY { libc::SYS_readv } else { libc::SYS_writev };
+        let refused = sys!(number, fd, 0, 0);
         if refused < 0 {
             return refused;
         }
@@ -83,7 +83,10 @@ fn reopened(fd: i32, access: i32, vector: usize, count: usize) -> isize {
         if mine < 0 {
             return BARRED;
         }
-        let number = if access == libc::O_RDONLY { libc::SYS_readv } else { libc::SYS_writev };
+        if access == libc::O_WRONLY && status_flags(fd) as i32 & libc::O_DIRECT != 0 {
+            // Each write is a packet.
+            sys!(libc::SYS_fcntl, mine, libc::F_SETFL, libc::O_NONBLOCK | libc::O_DIRECT);
+        }
         let result = sys!(number, mine, vector, count);
         sys::close(mine as i32);
         result

@@ -3,7 +3,7 @@
 use super::send::{buffers_of, send_message};
 use super::{help, help_send, note_descriptors, send_rest, socket_type};
 use crate::calls::io::block::{Block, Cannot, Stop, EAGAIN};
-use crate::calls::{Outcome, Reason};
+use crate::calls::{read_timespec, write_timespec, Outcome, Reason};
 use crate::fd_table::{READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -75,50 +75,71 @@ fn finish(hub: &Hub, fd: i32, message: usize, flags: i32) -> bool {
     length as usize == buffers.total()
 }
 
-/// The timeout, which the kernel looks at after each message only and writes back, is left to the kernel.
+/// As in the kernel, the timeout ends no wait: it is looked at after each message, and what is left of it is told.
 pub fn recvmmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
     }
-    let (fd, messages, flags, timeout) = (frame.rdi as i32, frame.rsi, frame.r10 as i32, frame.r8);
-    let count = (frame.rdx as u32 as usize).min(MOST);
+    let (fd, flags, timeout) = (frame.rdi as i32, frame.r10 as i32, frame.r8);
     if flags & (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) != 0 {
         return Pass(Reason::NonBlocking);
     }
-    if flags & !(WAITFORONE | libc::MSG_TRUNC | libc::MSG_CMSG_CLOEXEC) != 0
-        || timeout != 0
-        || super::has_low_water_mark(fd)
-    {
+    let mut end = None;
+    if timeout != 0 {
+        let Ok(ns) = read_timespec(timeout) else { return Pass(Reason::NotOurs) };
+        end = Some(sys::now().saturating_add(ns));
+    }
+    if flags & !(WAITFORONE | libc::MSG_TRUNC | libc::MSG_CMSG_CLOEXEC) != 0 || super::has_low_water_mark(fd) {
         return Done(help(hub, frame, fd, libc::SO_RCVTIMEO));
     }
+    let count = (frame.rdx as u32 as usize).min(MOST);
+    match receive(hub, fd, frame.rsi, count, flags, end) {
+        Ok(received) if received > 0 => Done(match end {
+            Some(end) => match write_timespec(timeout, end.saturating_sub(sys::now())) {
+                Ok(()) => received,
+                Err(fault) => fault.into(),
+            },
+            None => received,
+        }),
+        Ok(result) => Done(result),
+        Err(Cannot) => Done(help(hub, frame, fd, libc::SO_RCVTIMEO)),
+    }
+}
+
+fn receive(hub: &Hub, fd: i32, messages: usize, count: usize, flags: i32, end: Option<u64>) -> Result<isize, Cannot> {
+    let now = flags & !WAITFORONE | libc::MSG_DONTWAIT;
     let mut received = 0usize;
     'messages: loop {
         // Each message has the socket's timeout for itself.
         let mut block = Block::of_socket(hub, fd, READ);
         loop {
-            let (at, left) = (messages + received * SIZE, count - received);
-            let try_flags = flags & !WAITFORONE | libc::MSG_DONTWAIT;
+            let at_once = if end.is_some() { 1.min(count) } else { count - received };
             // SAFETY: the program's own pointer.
-            let more = unsafe { sys!(libc::SYS_recvmmsg, block.fd(), at, left, try_flags, 0) };
+            let more = unsafe { sys!(libc::SYS_recvmmsg, block.fd(), messages + received * SIZE, at_once, now, 0) };
             match more {
                 EAGAIN => (),
-                more if more < 0 && received == 0 => return Done(more),
+                more if more < 0 && received == 0 => return Ok(more),
                 more if more <= 0 => break 'messages,
                 more => {
                     received += more as usize;
-                    if received == count || flags & WAITFORONE != 0 {
+                    // With WAITFORONE what is there is taken as well.
+                    let enough = flags & WAITFORONE != 0 && end.is_none();
+                    if enough || received == count || end.is_some_and(|end| sys::now() >= end) {
                         break 'messages;
                     }
                     continue 'messages;
                 }
             }
+            if flags & WAITFORONE != 0 && received > 0 {
+                break 'messages;
+            }
             match block.wait() {
                 Ok(()) => (),
-                Err(Stop::Answer(answer)) if received == 0 => return Done(answer),
-                Err(Stop::Cannot) if received == 0 => return Done(help(hub, frame, fd, libc::SO_RCVTIMEO)),
+                Err(Stop::Answer(answer)) if received == 0 => return Ok(answer),
+                Err(Stop::Cannot) if received == 0 => return Err(Cannot),
                 Err(_) => break 'messages,
             }
         }
     }
-    Done(received as isize)
+    Ok(received as isize)
 }

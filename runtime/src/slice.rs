@@ -1,0 +1,105 @@
+//! Time slices: a timer on the carrier's CPU time ends the turn of a green thread that computes or never blocks.
+//!
+//! The timer signals with SIGSETXID and a mark of ours, a number that no program can use. A tick that interrupts the
+//! runtime leaves a mark, which the way out serves; one that interrupts the program redirects it (`deliver::preempt`).
+//! A tick ends a turn only if the turn began before the tick before.
+
+use crate::hub::Hub;
+use crate::signals::{self, Info, SIGSETXID};
+use crate::sys;
+use core::cell::Cell;
+use core::sync::atomic::Ordering::*;
+use core::time::Duration;
+
+const MARK: usize = 0x6772_6565_6e74_696b;
+
+/// The time slice of one hub.
+pub struct Slice {
+    /// CPU time of a turn; `None` is purely cooperative.
+    length: Option<Duration>,
+    /// The kernel's number of the timer, or -1.
+    timer: Cell<i32>,
+    /// The hub's count of turns at the last tick.
+    turn: Cell<u32>,
+    over: Cell<bool>,
+}
+
+/// The kernel's `struct sigevent`.
+#[repr(C)]
+struct SigEvent {
+    value: usize,
+    signal: i32,
+    notify: i32,
+    tid: i32,
+    padding: [i32; 11],
+}
+
+/// Whether a signal is a tick of ours.
+pub(crate) fn is_tick(info: &Info) -> bool {
+    // SAFETY: a timer's signal has the value that the timer was made with.
+    info.si_signo == SIGSETXID && info.si_code == libc::SI_TIMER && unsafe { info.si_value() }.sival_ptr as usize == MARK
+}
+
+impl Slice {
+    pub(crate) fn new(length: Option<Duration>) -> Self {
+        Slice { length, timer: Cell::new(-1), turn: Cell::new(0), over: Cell::new(false) }
+    }
+
+    /// Starts the timer, if there is none yet. Called when there is a second green thread.
+    pub(crate) fn start(&self, hub: &Hub) {
+        let Some(length) = self.length else { return };
+        if self.timer.get() >= 0 {
+            return;
+        }
+        signals::action::catch_setxid();
+        let event = SigEvent {
+            value: MARK,
+            signal: SIGSETXID,
+            notify: libc::SIGEV_THREAD_ID,
+            tid: hub.tid.load(Relaxed),
+            padding: [0; 11],
+        };
+        let mut timer = -1i32;
+        // Two ticks make a slice: the turn that a tick ends has lasted for at least one.
+        let half = length / 2;
+        let every = libc::timespec { tv_sec: half.as_secs() as i64, tv_nsec: half.subsec_nanos().max(1) as i64 };
+        let setting = libc::itimerspec { it_interval: every, it_value: every };
+        // SAFETY: all pointers are ours.
+        unsafe {
+            let made = sys!(
+                libc::SYS_timer_create,
+                libc::CLOCK_THREAD_CPUTIME_ID,
+                &event as *const SigEvent,
+                &mut timer as *mut i32
+            );
+            if made == 0 {
+                sys!(libc::SYS_timer_settime, timer, 0, &setting as *const libc::itimerspec, 0);
+                self.timer.set(timer);
+            }
+        }
+    }
+
+    /// A tick has come: whether the turn that it found has used up its slice.
+    pub(crate) fn is_over(&self, hub: &Hub) -> bool {
+        self.turn.replace(hub.turn()) == hub.turn()
+    }
+
+    /// A tick has interrupted the runtime.
+    pub(crate) fn mark(&self, hub: &Hub) {
+        if self.is_over(hub) {
+            self.over.set(true);
+            hub.carrier.call_attention();
+        }
+    }
+
+    /// Whether the current turn is to end at the way out.
+    pub(crate) fn take_mark(&self) -> bool {
+        self.over.replace(false)
+    }
+
+    pub(crate) fn rebuild_in_child(&self) {
+        // Timers are not inherited.
+        self.timer.set(-1);
+        self.over.set(false);
+    }
+}
