@@ -1,6 +1,6 @@
 //! System call number → call: one table, and what becomes of a call that comes in through a site.
 
-use crate::calls::{fds, futex, futex2, io, poll, process, signal, socket, thread, time, Call, Outcome};
+use crate::calls::{dirents, fds, futex, futex2, io, poll, process, signal, socket, thread, time, wait, Call, Outcome};
 use crate::config::Config;
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -91,6 +91,7 @@ static ROWS: &[Row] = &[
     shared(libc::SYS_dup, Always, fds::dup, fds::dup),
     shared(libc::SYS_dup2, Always, fds::dup2, fds::dup2),
     shared(libc::SYS_dup3, Always, fds::dup3, fds::dup3),
+    row(libc::SYS_getdents64, Always, dirents::getdents64),
     shared(libc::SYS_fcntl, Always, fds::fcntl, fds::fcntl_foreign),
     // socket
     row(libc::SYS_socket, With(Module::Socket), socket::socket),
@@ -153,8 +154,9 @@ static ROWS: &[Row] = &[
     row(libc::SYS_rt_sigtimedwait, Always, signal::rt_sigtimedwait),
     // process
     row(libc::SYS_fork, Always, process::fork),
-    row(libc::SYS_wait4, With(Module::Process), process::wait4),
-    row(libc::SYS_waitid, With(Module::Process), process::waitid),
+    row(libc::SYS_exit_group, Always, process::exit_group),
+    row(libc::SYS_wait4, With(Module::Process), wait::wait4),
+    row(libc::SYS_waitid, With(Module::Process), wait::waitid),
     row(libc::SYS_execve, Always, process::execve),
     row(libc::SYS_execveat, Always, process::execve),
     row(libc::SYS_setuid, Always, process::change_credentials),

@@ -366,8 +366,9 @@ pub(crate) fn fixup(window: Window<'_>) -> Position {
         *window.rip = window.rcx;
         Position::AsGoodAsOut
     } else if (address(gp_exit_check)..address(gp_exit_jump)).contains(&rip) {
-        // The stack pointer is the frame up to the last instruction but one.
-        *window.rbx = window.rsp;
+        // The stack pointer is the frame up to the last instruction but one, or a word below it around the flags;
+        // frames are aligned.
+        *window.rbx = (window.rsp + 63) & !63;
         *window.rip = address(gp_exit_retry);
         Position::MovedBack
     } else if (address(gp_enter_check)..address(gp_enter_end)).contains(&rip) {

@@ -1,7 +1,8 @@
 //! System calls that have no non-blocking form, made by helper kernel threads while a green thread is parked.
 //!
-//! A helper per call and no queue: the call that one waits for may be the one that another's end depends on. Helpers
-//! are named `greenpatch-io`, are no threads of libc's (they run nothing but one system call after another, on their
+//! What waits for another party (`call`) gets a helper at once, and there is no queue: the call that one waits for may
+//! be the one that another's end depends on. What waits for a disk (`disk`) ends by itself, so a few helpers serve all
+//! of it, first come, first served. Helpers are named `greenpatch-io`, are no threads of libc's (they run nothing but one system call after another, on their
 //! own small stack and thread-local storage), block all signals but SIGSETXID, with which a call is interrupted, and
 //! end when they have been idle for a while.
 //!
@@ -15,12 +16,14 @@ use crate::calls::{error, ERESTARTSYS};
 use crate::green_thread::{Green, Waiting, Wake};
 use crate::hub::Hub;
 use crate::lock::Lock;
-use crate::signals;
+use crate::signals::{self, bit, Info};
 use crate::switch::Mapping;
 use crate::sys;
 use core::arch::{asm, global_asm};
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
+use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::*};
+use std::collections::VecDeque;
 
 const IDLE: u32 = 0;
 const WORK: u32 = 1;
@@ -36,7 +39,15 @@ struct Job {
     nr: i64,
     args: [usize; 6],
     result: isize,
+    /// A signal that the call sent to its caller, which the helper took to be.
+    raised: Option<Info>,
     green: *const Green,
+}
+
+impl Job {
+    fn new(green: &Green, nr: i64, args: [usize; 6]) -> Self {
+        Job { nr, args, result: 0, raised: None, green }
+    }
 }
 
 struct Helper {
@@ -153,12 +164,48 @@ extern "C" fn helper_main(helper: &'static Helper) -> ! {
         let job = unsafe { &mut *helper.job.get() };
         // SAFETY: the program's arguments; what they point to is the program's own promise to the kernel.
         job.result = unsafe { gp_helper_call(job.nr, job.args.as_ptr(), &helper.cancel) };
+        if writes(job.nr) {
+            job.raised = take_raised();
+        }
         let green = job.green;
         helper.state.store(IDLE, Release);
         helper.done.store(1, Release);
         // SAFETY: records are never freed.
         unsafe { (*(*green).hub).unpark_remote(green) };
     }
+}
+
+/// Whether a call may send SIGPIPE or SIGXFSZ to its caller, whatever it answers: a part may have been written.
+fn writes(nr: i64) -> bool {
+    matches!(
+        nr,
+        libc::SYS_write
+            | libc::SYS_writev
+            | libc::SYS_pwrite64
+            | libc::SYS_pwritev
+            | libc::SYS_pwritev2
+            | libc::SYS_sendto
+            | libc::SYS_sendmsg
+            | libc::SYS_sendmmsg
+            | libc::SYS_sendfile
+            | libc::SYS_splice
+            | libc::SYS_tee
+            | libc::SYS_vmsplice
+            | libc::SYS_copy_file_range
+    )
+}
+
+/// Takes what the call that has just been made sent to this thread, which blocks it.
+fn take_raised() -> Option<Info> {
+    let set = bit(libc::SIGPIPE) | bit(libc::SIGXFSZ);
+    // SAFETY: all-zero is a valid siginfo.
+    let mut info: Info = unsafe { core::mem::zeroed() };
+    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: all pointers are ours.
+    let signal = unsafe {
+        sys!(libc::SYS_rt_sigtimedwait, &set as *const u64, &mut info as *mut Info, &now as *const libc::timespec, 8)
+    };
+    (signal > 0).then_some(info)
 }
 
 /// Starts a helper whose first job is already in place.
@@ -250,7 +297,7 @@ fn start(hub: &Hub, job: Job) -> Option<&'static Helper> {
             }
             // SAFETY: the helper is gone; the job is still ours.
             let unused = unsafe { &*helper.job.get() };
-            job = Some(Job { nr: unused.nr, args: unused.args, result: 0, green: unused.green });
+            job = Some(Job { raised: None, ..*unused });
         }
         POOL.lock().gone.push(candidate);
     }
@@ -274,11 +321,68 @@ fn reap(pool: &mut Pool) {
 /// answer. A signal that a handler is to take ends the call in the helper as it would have ended it in the caller:
 /// the answer is then a restart mark (`ERESTARTSYS`), or what the call had already done.
 pub fn call(hub: &'static Hub, nr: i64, args: [usize; 6]) -> isize {
-    let green = hub.current();
-    if signals::deliverable(hub, green) {
+    if signals::deliverable(hub, hub.current()) {
         return ERESTARTSYS;
     }
-    let Some(helper) = start(hub, Job { nr, args, result: 0, green }) else {
+    run(hub, nr, args, true)
+}
+
+/// A place in the queue for the helpers that serve disks, on its green thread's stack.
+struct Turn {
+    green: *const Green,
+    granted: Cell<bool>,
+}
+
+struct Disk {
+    /// Places taken, those that were granted and not used yet among them.
+    busy: usize,
+    /// Not granted yet. Their green threads are parked.
+    waiting: VecDeque<*const Turn>,
+}
+// SAFETY: turns are reached under the lock only, and taken out before their call goes on.
+unsafe impl Send for Disk {}
+
+static DISK: Lock<Disk> = Lock::new(Disk { busy: 0, waiting: VecDeque::new() });
+
+/// As `call`, for what waits for nothing but a disk: `io_threads` helpers at most, and no signal ends it, as in the
+/// kernel.
+pub fn disk(hub: &'static Hub, nr: i64, args: [usize; 6]) -> isize {
+    let turn = Turn { green: hub.current(), granted: Cell::new(true) };
+    {
+        let mut disk = DISK.lock();
+        if disk.busy < hub.config().io_threads {
+            disk.busy += 1;
+        } else {
+            turn.granted.set(false);
+            disk.waiting.push_back(&turn);
+        }
+    }
+    while !turn.granted.get() {
+        hub.park(Waiting::Helper, None, false);
+    }
+    let result = run(hub, nr, args, false);
+    let next = {
+        let mut disk = DISK.lock();
+        let next = disk.waiting.pop_front();
+        if next.is_none() {
+            disk.busy -= 1;
+        }
+        next
+    };
+    if let Some(next) = next {
+        // SAFETY: its green thread is parked until the turn is granted; records are never freed.
+        let green = unsafe {
+            (*next).granted.set(true);
+            &*(*next).green
+        };
+        hub.unpark(green);
+    }
+    result
+}
+
+fn run(hub: &'static Hub, nr: i64, args: [usize; 6], interruptible: bool) -> isize {
+    let green = hub.current();
+    let Some(helper) = start(hub, Job::new(green, nr, args)) else {
         // No thread to be had: the kernel blocks the carrier, which is slow but right.
         // SAFETY: the program's own call.
         return unsafe { sys::syscall6(nr as usize, args[0], args[1], args[2], args[3], args[4], args[5]) };
@@ -286,7 +390,7 @@ pub fn call(hub: &'static Hub, nr: i64, args: [usize; 6]) -> isize {
     hub.helpers_busy.set(hub.helpers_busy.get() + 1);
     let mut cancelled = false;
     while helper.done.load(Acquire) == 0 {
-        let wake = hub.park(Waiting::Helper, None, !cancelled);
+        let wake = hub.park(Waiting::Helper, None, interruptible && !cancelled);
         if wake == Wake::Interrupted && helper.done.load(Acquire) == 0 {
             cancelled = true;
             helper.cancel.store(1, SeqCst);
@@ -298,8 +402,14 @@ pub fn call(hub: &'static Hub, nr: i64, args: [usize; 6]) -> isize {
     }
     hub.helpers_busy.set(hub.helpers_busy.get() - 1);
     // SAFETY: `done` was set after the result.
-    let result = unsafe { (*helper.job.get()).result };
-    POOL.lock().idle.push(helper as *const Helper as *mut Helper);
+    let (result, raised) = unsafe {
+        let job = &*helper.job.get();
+        (job.result, job.raised)
+    };
+    POOL.lock().idle.push(ptr::from_ref(helper).cast_mut());
+    if let Some(info) = raised {
+        signals::send(hub, green, &info);
+    }
     if cancelled && result == error(libc::EINTR) {
         ERESTARTSYS
     } else {
@@ -318,7 +428,11 @@ pub fn credentials_change() {
 /// No other kernel thread exists.
 pub(crate) unsafe fn rebuild_in_child() {
     // SAFETY: as for this function.
-    unsafe { POOL.reset_in_child() };
+    unsafe {
+        POOL.reset_in_child();
+        DISK.reset_in_child();
+    }
+    *DISK.lock() = Disk { busy: 0, waiting: VecDeque::new() };
     let mut pool = POOL.lock();
     let all: Vec<_> = pool.idle.drain(..).collect();
     for helper in all {

@@ -7,6 +7,7 @@ use crate::green_thread::Green;
 use crate::hub::Hub;
 use crate::sys;
 use crate::user::{self, Fault};
+use core::sync::atomic::Ordering::Relaxed;
 
 const WAITERS: u32 = libc::FUTEX_WAITERS;
 const OWNER_DIED: u32 = libc::FUTEX_OWNER_DIED;
@@ -39,12 +40,23 @@ pub fn walk_robust_list(hub: &Hub, green: &Green) {
         list => list,
     };
     if head != 0 {
-        let _ = walk(hub, head, id);
+        let _ = walk(hub, head, id, 1);
     }
     // Not on any list, and yet their waiters would wait for ever.
     for word in futex_queue::awaited_pi_words() {
         if user::load(word).is_ok_and(|value| value & OWNER == id) {
             futex_pi::owner_died(word, id);
+        }
+    }
+}
+
+/// The process ends, and the kernel knows only the carrier's list: every other green thread's locks are marked. All who
+/// wait are woken, since the one that a single wake-up would choose may be a helper of this very process.
+pub(crate) fn process_ends(hub: &Hub) {
+    for green in hub.all() {
+        let kernels = green.tid.get() == hub.tid.load(Relaxed);
+        if !kernels && green.robust_list.get() != 0 {
+            let _ = walk(hub, green.robust_list.get(), green.tid.get() as u32, u32::MAX);
         }
     }
 }
@@ -60,7 +72,8 @@ fn kernels_list() -> usize {
     }
 }
 
-fn walk(hub: &Hub, list: usize, id: u32) -> Result<(), Fault> {
+/// `wakes`: how many waiters of each lock are woken.
+fn walk(hub: &Hub, list: usize, id: u32, wakes: u32) -> Result<(), Fault> {
     let head: Head = user::read(list)?;
     let (pending, pending_pi) = entry(head.pending);
     let (mut at, mut pi) = entry(head.first);
@@ -71,18 +84,18 @@ fn walk(hub: &Hub, list: usize, id: u32) -> Result<(), Fault> {
         // Read first: once the lock is passed on, its new owner may take it off the list.
         let next = user::read::<usize>(at);
         if at != pending {
-            release(hub, at.wrapping_add_signed(head.offset), id, pi, false)?;
+            release(hub, at.wrapping_add_signed(head.offset), (id, wakes), pi, false)?;
         }
         (at, pi) = entry(next?);
     }
     if pending != 0 {
-        release(hub, pending.wrapping_add_signed(head.offset), id, pending_pi, true)?;
+        release(hub, pending.wrapping_add_signed(head.offset), (id, wakes), pending_pi, true)?;
     }
     Ok(())
 }
 
 /// The lock at `word`, if `id` holds it.
-fn release(hub: &Hub, word: usize, id: u32, pi: bool, pending: bool) -> Result<(), Fault> {
+fn release(hub: &Hub, word: usize, (id, wakes): (u32, u32), pi: bool, pending: bool) -> Result<(), Fault> {
     if !word.is_multiple_of(4) {
         return Err(Fault);
     }
@@ -90,7 +103,7 @@ fn release(hub: &Hub, word: usize, id: u32, pi: bool, pending: bool) -> Result<(
         let value = user::load(word)?;
         if pending && !pi && value & OWNER == 0 {
             // It was let go and the wake-up not made, or a wake-up was taken and the lock not: somebody may be left.
-            wake_one(hub, word);
+            wake(hub, word, wakes);
             return Ok(());
         }
         if value & OWNER != id {
@@ -102,14 +115,14 @@ fn release(hub: &Hub, word: usize, id: u32, pi: bool, pending: bool) -> Result<(
         }
         if user::compare_exchange(word, value, value & WAITERS | OWNER_DIED)? == value {
             if !pi && value & WAITERS != 0 {
-                wake_one(hub, word);
+                wake(hub, word, wakes);
             }
             return Ok(());
         }
     }
 }
 
-/// As the kernel does it: one, and on the shared futex, which robust locks always are.
-fn wake_one(hub: &Hub, word: usize) {
-    futex_queue::wake(hub, word, true, 1, u32::MAX);
+/// On the shared futex, which robust locks always are.
+fn wake(hub: &Hub, word: usize, count: u32) {
+    futex_queue::wake(hub, word, true, count, u32::MAX);
 }

@@ -82,11 +82,10 @@ pub(crate) fn write_nowait(fd: i32, vector: usize, count: usize) -> isize {
 }
 
 /// What `Err(Cannot)` comes to: a helper makes the call.
-fn or_help(hub: &'static Hub, frame: &Frame, result: Result<isize, Cannot>, writes: bool) -> Outcome {
+fn or_help(hub: &'static Hub, frame: &Frame, result: Result<isize, Cannot>) -> Outcome {
     let fd = frame.rdi as i32;
     Done(match result {
         Ok(result) => result,
-        Err(Cannot) if writes => block::help_write(hub, frame, fd),
         Err(Cannot) => block::help(hub, frame, fd),
     })
 }
@@ -97,7 +96,7 @@ fn read_any(hub: &'static Hub, frame: &Frame, kind: Kind, buffers: &Buffers) -> 
         // Nothing is taken from a socket then, not even a datagram.
         Kind::Socket if buffers.total() == 0 => Pass(Reason::NonBlocking),
         Kind::Socket => socket::read(hub, frame, fd, buffers),
-        Kind::Pipe => or_help(hub, frame, pipe::read(hub, fd, buffers), false),
+        Kind::Pipe => or_help(hub, frame, pipe::read(hub, fd, buffers)),
         Kind::File => file::read(hub, frame, fd, buffers, HERE),
         Kind::Character => device::read_device(hub, frame, fd),
         Kind::Anonymous => device::read_object(hub, frame, fd, buffers),
@@ -109,7 +108,7 @@ fn write_any(hub: &'static Hub, frame: &Frame, kind: Kind, buffers: &Buffers) ->
     let fd = frame.rdi as i32;
     match kind {
         Kind::Socket => socket::write(hub, frame, fd, buffers),
-        Kind::Pipe => or_help(hub, frame, pipe::write(hub, fd, buffers), true),
+        Kind::Pipe => or_help(hub, frame, pipe::write(hub, fd, buffers)),
         Kind::Character => device::write_device(hub, frame, fd),
         Kind::Anonymous => device::write_object(hub, frame, fd, buffers),
         Kind::File | Kind::Directory => Pass(Reason::NonBlocking),

@@ -1,6 +1,7 @@
 //! The calls: our implementations of system calls. Each tries, parks and retries; see `dispatch` for the table.
 
 pub mod epoll;
+pub mod dirents;
 pub mod fds;
 pub mod futex;
 pub mod futex2;
@@ -15,6 +16,7 @@ pub mod signal;
 pub mod socket;
 pub mod thread;
 pub mod time;
+pub mod wait;
 
 use crate::frame::Frame;
 use crate::hub::Hub;

@@ -1,12 +1,12 @@
 //! Processes: fork and what resembles it, waiting for children, execution of programs.
 
-use super::Outcome::{self, Done, Pass};
 use super::thread::CloneArgs;
+use super::Outcome::{self, Done, Pass};
 use super::Reason;
 use crate::alloc::HEAP;
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{offload, sys, user};
+use crate::{offload, robust, sys, user};
 use core::sync::atomic::Ordering::*;
 
 /// A clone or clone3 that is not one of libc's threads.
@@ -87,24 +87,10 @@ fn do_fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     Done(result)
 }
 
-pub fn wait4(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    if !hub.others_alive() || frame.rdx as i32 & libc::WNOHANG != 0 {
-        return Pass(Reason::NonBlocking);
-    }
-    let [pid, status, options, usage, ..] = frame.args();
-    // SAFETY: the program's own pointers, for the kernel to check.
-    let now = unsafe { sys!(libc::SYS_wait4, pid, status, options | libc::WNOHANG as usize, usage) };
-    if now != 0 {
-        return Done(now);
-    }
-    Done(offload::call(hub, libc::SYS_wait4, frame.args()))
-}
-
-pub fn waitid(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    if !hub.others_alive() || frame.r10 as i32 & libc::WNOHANG != 0 {
-        return Pass(Reason::NonBlocking);
-    }
-    Done(offload::call(hub, libc::SYS_waitid, frame.args()))
+/// exit_group: ends every green thread, as the kernel would if it knew them.
+pub fn exit_group(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
+    robust::process_ends(hub);
+    Pass(Reason::NonBlocking)
 }
 
 /// execve and execveat: the new program inherits the mask of the thread that calls.

@@ -104,12 +104,8 @@ fn help(hub: &'static Hub, frame: &Frame, fd: i32, timeout: i32) -> isize {
     restart_mark(fd, block::help(hub, frame, fd), timeout)
 }
 
-fn help_send(hub: &'static Hub, frame: &Frame, fd: i32, flags: i32) -> isize {
-    let result = help(hub, frame, fd, libc::SO_SNDTIMEO);
-    if result == error(libc::EPIPE) && flags & libc::MSG_NOSIGNAL == 0 {
-        block::broken_pipe(hub);
-    }
-    result
+fn help_send(hub: &'static Hub, frame: &Frame, fd: i32) -> isize {
+    help(hub, frame, fd, libc::SO_SNDTIMEO)
 }
 
 fn restart_mark(fd: i32, result: isize, timeout: i32) -> isize {

@@ -159,8 +159,8 @@ pub fn set_robust_list(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Done(error(libc::EINVAL));
     }
     green.robust_list.set(frame.rdi);
-    // The kernel walks the carrier's list if the process is killed: the main thread's.
-    if green.is_main() {
+    // The kernel walks the list of the one that it knows when the process ends: main's, or that of a fork's caller.
+    if green.tid.get() == hub.tid.load(Relaxed) {
         Pass(Reason::NotOurs)
     } else {
         Done(0)

@@ -129,11 +129,12 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
         hub.carrier.inside.store(1, Relaxed);
         super::drain(hub);
         if tick && hub.slice.is_over(hub) && !super::deliverable(hub, hub.current()) {
+            // Still inside: a signal that comes before the first instruction there must only be queued.
             deliver::preempt(hub, context);
         } else {
             deliver::redirect(hub, context);
+            hub.carrier.inside.store(0, Relaxed);
         }
-        hub.carrier.inside.store(0, Relaxed);
     } else if tick {
         hub.slice.mark(hub);
     } else if signals.ring.nearly_full() {

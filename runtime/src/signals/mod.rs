@@ -186,6 +186,12 @@ impl HubSignals {
         self.kernel_mask.get()
     }
 
+    /// libc itself blocks everything, its own signals included, for the moments around the making and the ending of a
+    /// thread. The kernel is not told: what comes then is held back here.
+    fn is_for_a_moment(mask: u64) -> bool {
+        mask == !UNBLOCKABLE
+    }
+
     fn update_kernel_mask(&self) {
         let wanted = self.wanted_kernel_mask();
         if wanted != self.kernel_mask.get() && self.armed.get() {
@@ -222,7 +228,9 @@ impl HubSignals {
     /// A green thread with `mask` has begun.
     pub fn thread_added(&self, mask: u64) {
         self.count(mask, 1);
-        self.update_kernel_mask();
+        if !Self::is_for_a_moment(mask) {
+            self.update_kernel_mask();
+        }
     }
 
     /// A green thread has ended.
@@ -274,7 +282,9 @@ pub fn set_mask(hub: &Hub, green: &Green, mask: u64) {
     }
     hub.signals.count(old, -1);
     hub.signals.count(mask, 1);
-    hub.signals.update_kernel_mask();
+    if !HubSignals::is_for_a_moment(mask) {
+        hub.signals.update_kernel_mask();
+    }
     let opened = old & !mask;
     if opened != 0 {
         loop {
@@ -375,6 +385,7 @@ pub fn send(hub: &Hub, green: &Green, info: &Info) {
 
 /// Lets the kernel carry out the default action of a fatal signal.
 pub fn die(hub: &Hub, signal: i32) -> ! {
+    crate::robust::process_ends(hub);
     action::reset_in_kernel(signal);
     set_kernel_mask(!bit(signal));
     // SAFETY: ends the process.

@@ -28,8 +28,7 @@ const LOOK_BACK: usize = 24;
 
 const RT_SIGRETURN: i64 = libc::SYS_rt_sigreturn;
 const VFORK: i64 = libc::SYS_vfork;
-const EXIT_GROUP: i64 = libc::SYS_exit_group;
-const NEVER: &str = "never redirected: rt_sigreturn, vfork or exit_group";
+const NEVER: &str = "never redirected: rt_sigreturn or vfork";
 /// `mov $rt_sigreturn,%rax; syscall`, by which unwinders know a signal frame. Its unwind data begins
 /// one byte early, so decoding from there goes wrong.
 const RESTORER: [u8; 9] = [0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05];
@@ -185,7 +184,7 @@ fn neighbours(instructions: &[Instruction], address: usize) -> Result<Option<Nei
         return Err("bytes before it are no instructions");
     }
     let number = number(&instructions[from..index]);
-    if matches!(number, Some(RT_SIGRETURN | VFORK | EXIT_GROUP)) {
+    if matches!(number, Some(RT_SIGRETURN | VFORK)) {
         return Err(NEVER);
     }
     let first = index.saturating_sub(NEIGHBOURS);

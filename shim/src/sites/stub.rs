@@ -56,8 +56,8 @@
 //! 4. What the unwinder and a debugger know about a window they know about its original addresses.
 //!    Stubs have no unwind data: a context with a `rip` in a stub is to be shown with the address
 //!    that [`super::in_stub`] gives, and continued where it really was.
-//! 5. rt_sigreturn, vfork and exit_group are left alone: unwinders recognise the first by its
-//!    bytes, the second returns twice on one stack, and nothing is behind the third.
+//! 5. rt_sigreturn and vfork are left alone: unwinders recognise the first by its bytes, and the
+//!    second returns twice on one stack.
 
 use std::ops::Range;
 

@@ -187,19 +187,3 @@ pub(crate) fn help(hub: &'static Hub, frame: &crate::frame::Frame, fd: i32) -> i
     args[0] = fd as usize;
     offload::call(hub, frame.number as i64, args)
 }
-
-/// As `help`, for a call that writes. Helpers block SIGPIPE, so that it is sent again, to the carrier.
-pub(crate) fn help_write(hub: &'static Hub, frame: &crate::frame::Frame, fd: i32) -> isize {
-    let result = help(hub, frame, fd);
-    if result == error(libc::EPIPE) {
-        broken_pipe(hub);
-    }
-    result
-}
-
-pub(crate) fn broken_pipe(hub: &Hub) {
-    use core::sync::atomic::Ordering::Relaxed;
-    let (process, thread) = (hub.pid.load(Relaxed), hub.tid.load(Relaxed));
-    // SAFETY: a signal that the program asked for.
-    unsafe { sys!(libc::SYS_tgkill, process, thread, libc::SIGPIPE) };
-}

@@ -18,7 +18,7 @@ pub(super) fn read(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers,
         return Done(first);
     }
     if first == super::block::EAGAIN {
-        return Done(help(hub, frame, fd));
+        return Done(offload::disk(hub, frame.number as i64, frame.args()));
     }
     if first == error(libc::EOPNOTSUPP) {
         return read_without_try(hub, frame, fd);
@@ -33,7 +33,7 @@ pub(super) fn read(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers,
         let mut moved = read_nowait(fd, rest.pointer(), rest.count(), at);
         if moved == super::block::EAGAIN {
             let args = [fd as usize, rest.pointer(), rest.count(), at as usize, 0, 0];
-            moved = offload::call(hub, libc::SYS_preadv2, args);
+            moved = offload::disk(hub, libc::SYS_preadv2, args);
         }
         if moved <= 0 {
             break;
@@ -61,7 +61,28 @@ fn read_without_try(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
         Some(libc::TMPFS_MAGIC | libc::SYSFS_MAGIC | libc::CGROUP_SUPER_MAGIC | libc::CGROUP2_SUPER_MAGIC) => {
             Pass(Reason::NonBlocking)
         }
-        _ => Done(help(hub, frame, fd)),
+        system => Done(by_helper(hub, frame, system)),
+    }
+}
+
+/// A helper makes a call on a file of file system `system`: one of the few for disks, unless the file is served by
+/// another process or machine, which may wait for us in turn.
+fn by_helper(hub: &'static Hub, frame: &Frame, system: Option<libc::__fsword_t>) -> isize {
+    const DISKS: [libc::__fsword_t; 9] = [
+        libc::EXT4_SUPER_MAGIC, // ext2 and ext3 as well
+        libc::XFS_SUPER_MAGIC,
+        libc::BTRFS_SUPER_MAGIC,
+        libc::F2FS_SUPER_MAGIC,
+        libc::REISERFS_SUPER_MAGIC,
+        libc::MSDOS_SUPER_MAGIC,
+        libc::ISOFS_SUPER_MAGIC,
+        libc::TMPFS_MAGIC,
+        libc::OVERLAYFS_SUPER_MAGIC,
+    ];
+    if system.is_some_and(|system| DISKS.contains(&system)) {
+        offload::disk(hub, frame.number as i64, frame.args())
+    } else {
+        help(hub, frame, frame.rdi as i32)
     }
 }
 
@@ -76,7 +97,7 @@ fn file_system(fd: i32) -> Option<libc::__fsword_t> {
 /// Calls that wait for a disk and have no other form.
 fn disk(hub: &'static Hub, frame: &Frame) -> Outcome {
     match ours(hub, frame.rdi as i32) {
-        Ok(_) => Done(help(hub, frame, frame.rdi as i32)),
+        Ok(_) => Done(by_helper(hub, frame, file_system(frame.rdi as i32))),
         Err(reason) => Pass(reason),
     }
 }

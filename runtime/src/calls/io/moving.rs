@@ -1,8 +1,8 @@
 //! sendfile, splice, tee and vmsplice.
 
-use super::block::{broken_pipe, help, is_nonblocking, EAGAIN};
+use super::block::{help, is_nonblocking, EAGAIN};
 use super::module_on;
-use crate::calls::{error, Outcome, Reason};
+use crate::calls::{Outcome, Reason};
 use crate::fd_table::Kind;
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -12,11 +12,7 @@ use Outcome::{Done, Pass};
 const SPLICE_F_NONBLOCK: u32 = 2;
 
 fn wait(hub: &'static Hub, frame: &Frame) -> Outcome {
-    let result = offload::call(hub, frame.number as i64, frame.args());
-    if result == error(libc::EPIPE) {
-        broken_pipe(hub);
-    }
-    Done(result)
+    Done(offload::call(hub, frame.number as i64, frame.args()))
 }
 
 /// There is no form of it that cannot wait, for the file or for the other side.

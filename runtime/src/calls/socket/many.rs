@@ -33,7 +33,7 @@ pub fn sendmmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NonBlocking);
     }
     if flags & !libc::MSG_NOSIGNAL != 0 {
-        return Done(help_send(hub, frame, fd, flags));
+        return Done(help_send(hub, frame, fd));
     }
     // SAFETY: the program's own pointer.
     let first = unsafe { sys!(libc::SYS_sendmmsg, fd, messages, count, flags | libc::MSG_DONTWAIT) };
@@ -51,7 +51,7 @@ pub fn sendmmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
             Ok(_) if sent > 0 => break,
             Ok(failed) => return Done(failed),
             Err(Cannot) if sent > 0 => break,
-            Err(Cannot) => return Done(help_send(hub, frame, fd, flags)),
+            Err(Cannot) => return Done(help_send(hub, frame, fd)),
         }
         sent += 1;
     }

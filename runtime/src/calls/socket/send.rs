@@ -50,10 +50,10 @@ fn waits_unseen(fd: i32, result: isize) -> bool {
     result == EAGAIN && poll_now(fd, libc::POLLOUT) & libc::POLLOUT != 0 && !is_nonblocking(fd)
 }
 
-fn outcome(hub: &'static Hub, frame: &Frame, flags: i32, result: Result<isize, Cannot>) -> Outcome {
+fn outcome(hub: &'static Hub, frame: &Frame, result: Result<isize, Cannot>) -> Outcome {
     Done(match result {
         Ok(result) => result,
-        Err(Cannot) => help_send(hub, frame, frame.rdi as i32, flags),
+        Err(Cannot) => help_send(hub, frame, frame.rdi as i32),
     })
 }
 
@@ -72,7 +72,7 @@ pub fn sendto(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NonBlocking);
     }
     if flags & !SIMPLE != 0 {
-        return Done(help_send(hub, frame, fd, flags));
+        return Done(help_send(hub, frame, fd));
     }
     let first = sendto_now(fd, &args, flags);
     let whole = frame.rdx.min(buffers::MOST) as isize;
@@ -80,11 +80,11 @@ pub fn sendto(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Done(first);
     }
     if args[4] != 0 && waits_unseen(fd, first) {
-        return Done(help_send(hub, frame, fd, flags));
+        return Done(help_send(hub, frame, fd));
     }
     let buffers = || Some(Buffers::one(args[1], args[2]));
     let result = send_on(hub, fd, first, flags, |fd| sendto_now(fd, &args, flags), buffers);
-    outcome(hub, frame, flags, result)
+    outcome(hub, frame, result)
 }
 
 /// write and writev. On a packet socket each write is a record, which MSG_EOR says.
@@ -111,7 +111,7 @@ pub(crate) fn write(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers
         None => Buffers::vector(buffers.pointer(), buffers.count()),
     };
     let result = send_on(hub, fd, first, flags, attempt, again);
-    outcome(hub, frame, flags, result)
+    outcome(hub, frame, result)
 }
 
 #[inline]
@@ -136,10 +136,10 @@ pub fn sendmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NonBlocking);
     }
     if flags & !SIMPLE != 0 {
-        return Done(help_send(hub, frame, fd, flags));
+        return Done(help_send(hub, frame, fd));
     }
     let result = send_message(hub, fd, message, flags);
-    outcome(hub, frame, flags, result)
+    outcome(hub, frame, result)
 }
 
 /// One message, as sendmsg sends it. `Cannot`: nothing has been sent.
