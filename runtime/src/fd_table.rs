@@ -158,6 +158,12 @@ pub struct FdTable {
     epoch: u32,
 }
 
+impl Default for FdTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl FdTable {
     pub const fn new() -> Self {
         FdTable { entries: Vec::new(), epoch: 1 }

@@ -504,7 +504,7 @@ impl Hub {
             if self.remote_waiting.load(Relaxed) {
                 self.drain_remote();
             }
-            if turns % TURNS_PER_LOOK == 0 {
+            if turns.is_multiple_of(TURNS_PER_LOOK) {
                 self.look(true);
             }
             if let Some(green) = self.pop_ready() {

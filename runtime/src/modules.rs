@@ -66,18 +66,10 @@ pub struct Alias {
 pub static ALIASES: [Alias; 9] = {
     use Module::{Dns, Os, Process, Select, Socket, Thread};
     const fn alias(name: &'static str, needs: &[Module], takes_out: Option<Modules>) -> Alias {
-        Alias {
-            name,
-            needs: Modules::of(needs),
-            takes_out,
-        }
+        Alias { name, needs: Modules::of(needs), takes_out }
     }
     [
-        alias(
-            "subprocess",
-            &[Process, Os, Select],
-            Some(Modules::of(&[Process])),
-        ),
+        alias("subprocess", &[Process, Os, Select], Some(Modules::of(&[Process]))),
         alias("ssl", &[Socket, Select], None),
         alias("queue", &[Thread], None),
         alias("Event", &[Thread], None),
@@ -218,11 +210,7 @@ impl fmt::Display for ModulesError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ModulesError::Unknown(item) => {
-                write!(
-                    f,
-                    "unknown module {}: use all, none, or a comma list of",
-                    OneLine(item)
-                )?;
+                write!(f, "unknown module {}: use all, none, or a comma list of", OneLine(item))?;
                 for module in Module::ALL {
                     write!(f, " {},", module.name())?;
                 }
@@ -287,10 +275,7 @@ mod tests {
             assert!(others.with(only) == Modules::ALL && Modules::ALL.contains_all(others));
             assert!(!others.contains_all(Modules::ALL));
             // What is printed can be given back.
-            assert_eq!(
-                Modules::parse(others.to_string().as_bytes()).ok(),
-                Some(others)
-            );
+            assert_eq!(Modules::parse(others.to_string().as_bytes()).ok(), Some(others));
         }
     }
 
@@ -363,10 +348,7 @@ mod tests {
 
     #[test]
     fn a_name_can_be_looked_up() {
-        assert_eq!(
-            Modules::named(b"socket"),
-            Some(Modules::of(&[Module::Socket]))
-        );
+        assert_eq!(Modules::named(b"socket"), Some(Modules::of(&[Module::Socket])));
         assert_eq!(Modules::named(b"contextvars"), Some(Modules::NONE));
         for none in [&b"all"[..], b"none", b"", b" socket", b"-socket", b"\xff"] {
             assert_eq!(Modules::named(none), None);
@@ -382,23 +364,15 @@ mod tests {
             .chain(ALIASES.iter().map(|a| (a.name, a.needs)));
         for (name, set) in rows {
             let names: Vec<_> = set.iter().map(|m| format!("`{}`", m.name())).collect();
-            let ours = if names.is_empty() {
-                "nothing".to_owned()
-            } else {
-                names.join(", ")
-            };
+            let ours = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
             // In the table of names: theirs, then ours.
             let found = readme.lines().any(|line| {
                 let mut cells = line.split('|').map(str::trim).skip(1);
                 let theirs = cells.next().unwrap_or("");
-                theirs.split(", ").any(|cell| cell == format!("`{name}`"))
-                    && cells.next() == Some(&ours)
+                theirs.split(", ").any(|cell| cell == format!("`{name}`")) && cells.next() == Some(&ours)
             });
             // `process` is ours alone.
-            assert!(
-                found || name == "process",
-                "{name} is not in README as {ours}"
-            );
+            assert!(found || name == "process", "{name} is not in README as {ours}");
         }
     }
 }

@@ -60,7 +60,8 @@ struct Helper {
     tid: AtomicI32,
     credentials: u32,
     job: UnsafeCell<Job>,
-    memory: Option<Mapping>,
+    /// The stack and the thread-local storage, freed with the record.
+    _memory: Mapping,
 }
 
 // SAFETY: `job` belongs to the carrier in IDLE and to the helper in WORK.
@@ -136,8 +137,8 @@ pub(crate) fn interrupted(rip: &mut usize) -> bool {
         *rip = gp_helper_abort as *const () as usize;
         return true;
     }
-    // SAFETY: the word at fs:[8] of a helper's block; other threads have libc's pointer to their vector there.
     let mark: usize;
+    // SAFETY: the word at fs:[8] of a helper's block; other threads have libc's pointer to their vector there.
     unsafe { asm!("mov {}, fs:[8]", out(reg) mark, options(nostack, preserves_flags, readonly)) };
     mark == HELPER_MARK
 }
@@ -227,7 +228,7 @@ fn spawn(hub: &Hub, job: Job) -> Option<&'static Helper> {
         tid: AtomicI32::new(-1),
         credentials: CREDENTIALS.load(Relaxed),
         job: UnsafeCell::new(job),
-        memory: Some(memory),
+        _memory: memory,
     }));
     let flags = libc::CLONE_VM
         | libc::CLONE_FS

@@ -45,6 +45,12 @@ pub const BASE_BLOCK: usize = 2048;
 #[repr(C, align(64))]
 pub struct BaseBlock([u8; BASE_BLOCK]);
 
+impl Default for BaseBlock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl BaseBlock {
     pub const fn new() -> Self {
         BaseBlock([0; BASE_BLOCK])

@@ -35,6 +35,12 @@ impl<T> Ord for Entry<T> {
     }
 }
 
+impl<T: Copy> Default for Timers<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Copy> Timers<T> {
     pub fn new() -> Self {
         Timers { heap: BinaryHeap::new(), sequence: 0, stale: 0 }

@@ -39,7 +39,7 @@ static void *compute(void *arg) {
 }
 
 int main(void) {
-    rounds = full_run() ? 100000000 : 2000000;
+    rounds = full_run() ? 40000000 : 2000000;
     pthread_t t[THREADS];
     for (long i = 0; i < THREADS; i++)
         t[i] = spawn(compute, (void *)i);

@@ -109,6 +109,16 @@ fn answer(address: usize, fds: &[pollfd], result: isize) -> Result<isize, Fault>
     Ok(result)
 }
 
+/// For the hook by name: the answer, if something is ready or nothing is to be waited for.
+pub fn try_poll(hub: &Hub, fds: usize, count: usize, timeout: i32) -> Option<isize> {
+    if !hub.module_on(crate::modules::Module::Select) {
+        return None;
+    }
+    // SAFETY: the program's own array, for the kernel to check.
+    let ready = unsafe { sys!(libc::SYS_poll, fds, count, 0) };
+    (ready != 0 || timeout == 0).then_some(ready)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,14 +140,4 @@ mod tests {
         assert_eq!(answer(program.as_mut_ptr() as usize, &found, 1), Ok(1));
         assert_eq!(program.map(|fd| (fd.fd, fd.revents)), [(7, 0), (8, libc::POLLIN), (-1, 0)]);
     }
-}
-
-/// For the hook by name: the answer, if something is ready or nothing is to be waited for.
-pub fn try_poll(hub: &Hub, fds: usize, count: usize, timeout: i32) -> Option<isize> {
-    if !hub.module_on(crate::modules::Module::Select) {
-        return None;
-    }
-    // SAFETY: the program's own array, for the kernel to check.
-    let ready = unsafe { sys!(libc::SYS_poll, fds, count, 0) };
-    (ready != 0 || timeout == 0).then_some(ready)
 }

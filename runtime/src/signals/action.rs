@@ -78,7 +78,7 @@ pub fn get(signal: i32) -> Action {
         // SAFETY: a torn value is recognised by the version and thrown away; all bit patterns are valid.
         let action = unsafe { slot.action.get().read_volatile() };
         core::sync::atomic::fence(Acquire);
-        if before % 2 == 0 && slot.version.load(Relaxed) == before {
+        if before.is_multiple_of(2) && slot.version.load(Relaxed) == before {
             return action;
         }
         core::hint::spin_loop();

@@ -61,10 +61,13 @@ impl AltStack {
     }
 }
 
+/// A signal, and the green thread that it is for or 0.
+type Slot = core::mem::MaybeUninit<(Info, i32)>;
+
 /// Signals that came while the runtime was running, in the order in which they came. The kernel-level handler, which
 /// nothing interrupts, writes; the carrier, inside, reads.
 struct Ring {
-    slots: UnsafeCell<Box<[core::mem::MaybeUninit<(Info, i32)>]>>,
+    slots: UnsafeCell<Box<[Slot]>>,
     head: AtomicU32,
     tail: AtomicU32,
     /// The handler blocked all signals because no slot was free.

@@ -6,13 +6,19 @@ use std::collections::VecDeque;
 /// See the module.
 pub struct Pending {
     set: u64,
-    /// In the order of arrival. Allocated with the first signal.
-    queue: Option<Box<VecDeque<Info>>>,
+    /// In the order of arrival.
+    queue: VecDeque<Info>,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Pending {
     pub const fn new() -> Self {
-        Pending { set: 0, queue: None }
+        Pending { set: 0, queue: VecDeque::new() }
     }
 
     /// Which signals are pending.
@@ -28,7 +34,7 @@ impl Pending {
             return;
         }
         self.set |= bit(signal);
-        self.queue.get_or_insert_with(Box::default).push_back(*info);
+        self.queue.push_back(*info);
     }
 
     /// Takes the next signal out of `allowed`: faults first, then the lowest number, the oldest of its kind.
@@ -41,10 +47,9 @@ impl Pending {
             choice &= SYNCHRONOUS;
         }
         let signal = choice.trailing_zeros() as i32 + 1;
-        let queue = self.queue.as_mut()?;
-        let at = queue.iter().position(|info| info.si_signo == signal)?;
-        let info = queue.remove(at);
-        if !queue.iter().any(|info| info.si_signo == signal) {
+        let at = self.queue.iter().position(|info| info.si_signo == signal)?;
+        let info = self.queue.remove(at);
+        if !self.queue.iter().any(|info| info.si_signo == signal) {
             self.set &= !bit(signal);
         }
         info
@@ -53,14 +58,12 @@ impl Pending {
     /// Drops all signals out of `which`.
     pub fn discard(&mut self, which: u64) {
         self.set &= !which;
-        if let Some(queue) = self.queue.as_mut() {
-            queue.retain(|info| which & bit(info.si_signo) == 0);
-        }
+        self.queue.retain(|info| which & bit(info.si_signo) == 0);
     }
 
     pub fn clear(&mut self) {
         self.set = 0;
-        self.queue = None;
+        self.queue = VecDeque::new();
     }
 }
 
