@@ -1,11 +1,14 @@
 //! System call number → call: one table, and what becomes of a call that comes in through a site.
 
-use crate::calls::{dirents, fds, futex, futex2, io, poll, process, signal, socket, thread, time, wait, Call, Outcome};
+use crate::calls::{
+    cpu_clock, dirents, fds, futex, futex2, io, names, poll, process, sched, signal, socket, thread, time, timer, wait,
+    Call, Outcome,
+};
 use crate::config::Config;
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::modules::Module;
-use crate::{carrier, signals, sys};
+use crate::{carrier, scheduling, signals, sys};
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::*};
 
 /// Numbers from here on are passed on unseen.
@@ -73,8 +76,8 @@ static ROWS: &[Row] = &[
     row(libc::SYS_fsync, With(Module::Os), io::fsync),
     row(libc::SYS_fdatasync, With(Module::Os), io::fdatasync),
     row(libc::SYS_sync_file_range, With(Module::Os), io::sync_file_range),
-    row(libc::SYS_open, With(Module::Os), io::open),
-    row(libc::SYS_openat, With(Module::Os), io::openat),
+    row(libc::SYS_open, Always, names::open),
+    row(libc::SYS_openat, Always, names::openat),
     row(libc::SYS_flock, With(Module::Os), io::flock),
     row(libc::SYS_msgsnd, With(Module::Os), io::msgsnd),
     row(libc::SYS_msgrcv, With(Module::Os), io::msgrcv),
@@ -93,6 +96,7 @@ static ROWS: &[Row] = &[
     shared(libc::SYS_dup3, Always, fds::dup3, fds::dup3),
     row(libc::SYS_getdents64, Always, dirents::getdents64),
     shared(libc::SYS_fcntl, Always, fds::fcntl, fds::fcntl_foreign),
+    shared(libc::SYS_ioctl, Always, fds::ioctl, fds::ioctl),
     // socket
     row(libc::SYS_socket, With(Module::Socket), socket::socket),
     row(libc::SYS_connect, With(Module::Socket), socket::connect),
@@ -131,16 +135,25 @@ static ROWS: &[Row] = &[
     row(libc::SYS_set_tid_address, Always, thread::set_tid_address),
     row(libc::SYS_rseq, Always, thread::rseq),
     row(libc::SYS_gettid, Always, thread::gettid),
-    row(libc::SYS_prctl, Always, thread::prctl),
-    row(libc::SYS_sched_setaffinity, Always, thread::sched_by_tid),
-    row(libc::SYS_sched_getaffinity, Always, thread::sched_by_tid),
-    row(libc::SYS_sched_setscheduler, Always, thread::sched_by_tid),
-    row(libc::SYS_sched_getscheduler, Always, thread::sched_by_tid),
-    row(libc::SYS_sched_setparam, Always, thread::sched_by_tid),
-    row(libc::SYS_sched_getparam, Always, thread::sched_by_tid),
-    row(libc::SYS_sched_setattr, Always, thread::sched_by_tid),
-    row(libc::SYS_sched_getattr, Always, thread::sched_by_tid),
-    row(libc::SYS_sched_rr_get_interval, Always, thread::sched_by_tid),
+    row(libc::SYS_prctl, Always, names::prctl),
+    row(libc::SYS_sched_setaffinity, Always, sched::sched_setaffinity),
+    row(libc::SYS_sched_getaffinity, Always, sched::sched_getaffinity),
+    row(libc::SYS_sched_setscheduler, Always, sched::sched_setscheduler),
+    row(libc::SYS_sched_getscheduler, Always, sched::sched_getscheduler),
+    row(libc::SYS_sched_setparam, Always, sched::sched_setparam),
+    row(libc::SYS_sched_getparam, Always, sched::sched_getparam),
+    row(libc::SYS_sched_setattr, Always, sched::sched_setattr),
+    row(libc::SYS_sched_getattr, Always, sched::sched_getattr),
+    row(libc::SYS_sched_rr_get_interval, Always, sched::sched_rr_get_interval),
+    row(libc::SYS_getpriority, Always, sched::getpriority),
+    row(libc::SYS_setpriority, Always, sched::setpriority),
+    row(libc::SYS_clock_gettime, Always, cpu_clock::clock_gettime),
+    row(libc::SYS_clock_getres, Always, cpu_clock::same_for_carrier),
+    row(libc::SYS_clock_settime, Always, cpu_clock::same_for_carrier),
+    row(libc::SYS_getrusage, Always, cpu_clock::getrusage),
+    row(libc::SYS_prlimit64, Always, thread::change_limit),
+    row(libc::SYS_setrlimit, Always, thread::change_limit),
+    row(libc::SYS_capset, Always, thread::change_limit),
     // signal
     shared(libc::SYS_rt_sigaction, Always, signal::rt_sigaction, signal::rt_sigaction),
     row(libc::SYS_rt_sigprocmask, Always, signal::rt_sigprocmask),
@@ -152,6 +165,11 @@ static ROWS: &[Row] = &[
     row(libc::SYS_rt_sigsuspend, Always, signal::rt_sigsuspend),
     row(libc::SYS_pause, Always, signal::pause),
     row(libc::SYS_rt_sigtimedwait, Always, signal::rt_sigtimedwait),
+    row(libc::SYS_timer_create, Always, timer::timer_create),
+    row(libc::SYS_timer_settime, Always, timer::timer_settime),
+    row(libc::SYS_timer_gettime, Always, timer::timer_gettime),
+    row(libc::SYS_timer_getoverrun, Always, timer::timer_getoverrun),
+    row(libc::SYS_timer_delete, Always, timer::timer_delete),
     // process
     row(libc::SYS_fork, Always, process::fork),
     row(libc::SYS_exit_group, Always, process::exit_group),
@@ -242,6 +260,9 @@ unsafe extern "C" fn gp_dispatch(frame: &mut Frame) -> Way {
     }
     if hub.vfork_child.load(Relaxed) {
         if sys::gettid() != hub.tid.load(Relaxed) {
+            if hub.child_unscheduled.replace(false) {
+                scheduling::apply_in_vfork_child(hub.current());
+            }
             return Way::Quiet;
         }
         // We run, so the child has executed its program or ended.
@@ -250,6 +271,13 @@ unsafe extern "C" fn gp_dispatch(frame: &mut Frame) -> Way {
         hub.signals.take_mask_back();
     }
     hub.carrier.inside.store(1, Relaxed);
+    perform(hub, frame)
+}
+
+/// The call of a green thread that is inside the runtime now.
+fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
+    // SAFETY: sites are never freed.
+    let site = unsafe { &*frame.site };
     let Some(call) = TABLES.get().and_then(|tables| tables.green[frame.number & (NUMBERS - 1)]) else {
         return Way::Exit;
     };
@@ -309,8 +337,11 @@ fn first_thread(frame: &mut Frame) -> Way {
     if !armed {
         return Way::Quiet;
     }
-    // SAFETY: the frame is the entry's, and the word of this thread is set now.
-    unsafe { gp_dispatch(frame) }
+    // Arming has left this thread, the main green thread now, inside.
+    let hub_pointer = carrier::hub_pointer();
+    frame.carrier = hub_pointer.cast();
+    // SAFETY: arming has set the word.
+    perform(unsafe { &*hub_pointer }, frame)
 }
 
 static ARM: AtomicUsize = AtomicUsize::new(0);

@@ -74,6 +74,9 @@ pub struct Entry {
     pub socket_type: u8,
     /// The table's `epoch` at which this process made the description, or 0: see `is_private`.
     private: u32,
+    /// Known to be blocking and without a timeout. Counts only while the description is private, and until the
+    /// program changes one of these.
+    pub plain: bool,
 }
 
 impl Entry {
@@ -86,6 +89,7 @@ impl Entry {
         kept: false,
         socket_type: 0,
         private: 0,
+        plain: false,
     };
 
     pub fn has_waiters(&self) -> bool {
@@ -202,6 +206,18 @@ impl FdTable {
     pub fn is_private(&mut self, fd: i32) -> bool {
         let epoch = self.epoch;
         self.known(fd).is_some_and(|entry| entry.private == epoch)
+    }
+
+    /// Whether a wait for `fd` needs no look at its flags and timeouts.
+    pub fn is_plain(&mut self, fd: i32) -> bool {
+        self.is_private(fd) && self.entry(fd).plain
+    }
+
+    /// Notes that `fd` is blocking and has no timeout, or that the program is about to change that.
+    pub fn set_plain(&mut self, fd: i32, plain: bool) {
+        if plain || self.known(fd).is_some() {
+            self.entry(fd).plain = plain;
+        }
     }
 
     /// Whether `forget_private` was ever called.

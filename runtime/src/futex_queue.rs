@@ -39,6 +39,8 @@ pub struct Waiter {
     key: AtomicUsize,
     green: *const Green,
     bits: u32,
+    /// The green thread's rank when it began to wait: higher ones are woken first.
+    rank: u8,
     role: Cell<Role>,
     /// Linked into a bucket.
     queued: Cell<bool>,
@@ -82,17 +84,25 @@ pub fn may_have_waiters(key: usize) -> bool {
 }
 
 impl Bucket {
-    /// Links an announced waiter.
+    /// Links an announced waiter, behind all of its rank.
     fn push(&mut self, waiter: &Waiter) {
-        waiter.next.set(ptr::null());
-        waiter.previous.set(self.last);
-        if self.last.is_null() {
-            self.first = waiter;
-        } else {
-            // SAFETY: linked waiters are alive, and we hold the bucket.
-            unsafe { (*self.last).next.set(waiter) };
+        let mut before = self.last;
+        // SAFETY: linked waiters are alive, and we hold the bucket.
+        while let Some(other) = unsafe { before.as_ref() }.filter(|other| other.rank < waiter.rank) {
+            before = other.previous.get();
         }
-        self.last = waiter;
+        // SAFETY: as above.
+        let next = match unsafe { before.as_ref() } {
+            Some(before) => before.next.replace(waiter),
+            None => core::mem::replace(&mut self.first, waiter),
+        };
+        waiter.previous.set(before);
+        waiter.next.set(next);
+        // SAFETY: as above.
+        match unsafe { next.as_ref() } {
+            Some(next) => next.previous.set(waiter),
+            None => self.last = waiter,
+        }
         waiter.queued.set(true);
         if waiter.role.get() == Role::Pi {
             PI_WAITING.fetch_add(1, Relaxed);
@@ -244,6 +254,7 @@ impl Waiter {
             key: AtomicUsize::new(key),
             green: hub.current(),
             bits,
+            rank: hub.current().scheduling.rank(),
             role: Cell::new(role),
             queued: Cell::new(false),
             woken: AtomicBool::new(false),

@@ -2,6 +2,7 @@
 
 use crate::frame::Frame;
 use crate::hub::Hub;
+use crate::scheduling::Scheduling;
 use crate::signals::{AltStack, Pending};
 use crate::switch::{BaseBlock, Fiber, FloatControl, Parent};
 use core::cell::{Cell, RefCell, UnsafeCell};
@@ -85,6 +86,9 @@ pub struct Green {
     /// set_robust_list.
     pub robust_list: Cell<usize>,
     pub name: Cell<[u8; 16]>,
+    /// Otherwise the name is the carrier's in the kernel.
+    pub has_own_name: Cell<bool>,
+    pub scheduling: Scheduling,
     /// `pthread_cancel` has named this thread: hooks by name leave the call to libc.
     pub cancel_marked: Cell<bool>,
 
@@ -99,7 +103,7 @@ pub struct Green {
     pub sigwait: Cell<u64>,
 
     pub(crate) float: Cell<FloatControl>,
-    /// CPU time used in finished turns, ns.
+    /// CPU time used in finished turns, ns: see `cpu_clock`.
     pub(crate) cpu_time: Cell<u64>,
 
     pub(crate) fiber: UnsafeCell<Option<Fiber>>,
@@ -129,6 +133,8 @@ impl Green {
             clear_child_tid: Cell::new(0),
             robust_list: Cell::new(0),
             name: Cell::new([0; 16]),
+            has_own_name: Cell::new(false),
+            scheduling: Scheduling::new(),
             cancel_marked: Cell::new(false),
             mask: Cell::new(0),
             saved_mask: Cell::new(None),
@@ -157,6 +163,8 @@ impl Green {
         self.clear_child_tid.set(0);
         self.robust_list.set(0);
         self.name.set([0; 16]);
+        self.has_own_name.set(false);
+        self.scheduling.reset();
         self.cancel_marked.set(false);
         self.saved_mask.set(None);
         self.pending.borrow_mut().clear();

@@ -6,11 +6,14 @@
 use crate::carrier::{self, Carrier};
 use crate::green_thread::{Green, State, Wake, Waiting};
 use crate::config::Config;
+use crate::cpu_clock::CpuClock;
 use crate::lock::Lock;
 use crate::modules::Module;
 use crate::reactor::Reactor;
+use crate::ready_queue::ReadyQueue;
 use crate::slice::Slice;
 use crate::switch::{self, Fiber, FloatControl, Mapping, Parent};
+use crate::thread_limit::ThreadLimit;
 use crate::timers::Timers;
 use crate::{futex_queue, report, signals, sys};
 use core::cell::{Cell, RefCell, UnsafeCell};
@@ -70,8 +73,7 @@ pub struct Hub {
     /// The program's main thread.
     pub main: *const Green,
     pub(crate) current: Cell<*const Green>,
-    first_ready: Cell<*const Green>,
-    last_ready: Cell<*const Green>,
+    pub(crate) ready: ReadyQueue,
     /// Green threads that have not ended, the main one and phantoms among them.
     live: Cell<usize>,
     /// Parked for ever, with no stack: GREENPATCH_ARM=start counts one so that no call takes a short cut.
@@ -106,6 +108,10 @@ pub struct Hub {
     pub foreign_threads: AtomicBool,
     pub signals: signals::HubSignals,
     pub slice: Slice,
+    pub cpu: CpuClock,
+    pub(crate) thread_limit: ThreadLimit,
+    /// A vfork child has yet to get the scheduling of the green thread that made it.
+    pub(crate) child_unscheduled: Cell<bool>,
     /// Calls that helper threads make for parked green threads now.
     pub(crate) helpers_busy: Cell<usize>,
     deadlock_reported: Cell<bool>,
@@ -144,14 +150,13 @@ impl Hub {
         let mut random = [0u8; 4];
         // SAFETY: fills our own buffer; AT_RANDOM-like quality is not needed, only that processes differ.
         unsafe { sys!(libc::SYS_getrandom, random.as_mut_ptr(), 4, libc::GRND_NONBLOCK) };
-        // Above 2^22 (the kernel's largest id) and, with room to count, below libc's 30 bits for an owner.
-        let first_tid = (1 << 23) + (u32::from_le_bytes(random) % (1 << 28)) as i32;
+        // Above 2^22 (the kernel's largest id) and, with room to count, below the 28 bits of an id in a clock's.
+        let first_tid = (1 << 23) + (u32::from_le_bytes(random) % (1 << 27)) as i32;
         let hub: &'static Hub = Box::leak(Box::new(Hub {
             carrier: Carrier::new(),
             main,
             current: Cell::new(main),
-            first_ready: Cell::new(ptr::null()),
-            last_ready: Cell::new(ptr::null()),
+            ready: ReadyQueue::new(),
             live: Cell::new(1),
             phantoms: Cell::new(0),
             timers: RefCell::new(Timers::new()),
@@ -177,6 +182,9 @@ impl Hub {
             foreign_threads: AtomicBool::new(false),
             signals: signals::HubSignals::new(),
             slice: Slice::new(config.slice),
+            cpu: CpuClock::new(),
+            thread_limit: ThreadLimit::new(),
+            child_unscheduled: Cell::new(false),
             helpers_busy: Cell::new(0),
             deadlock_reported: Cell::new(false),
             config,
@@ -274,7 +282,7 @@ impl Hub {
         let mut tids = self.tids.borrow_mut();
         let tid = loop {
             let tid = self.next_tid.get();
-            self.next_tid.set(if tid >= 0x3fff_0000 { 1 << 23 } else { tid + 1 });
+            self.next_tid.set(if tid >= 0x0fff_0000 { 1 << 23 } else { tid + 1 });
             if !tids.contains_key(&tid) {
                 break tid;
             }
@@ -286,6 +294,7 @@ impl Hub {
         green.state.set(State::Parked);
         green.generation.set(green.generation.get() + 1);
         self.live.set(self.live.get() + 1);
+        self.cpu.begin(self);
         self.slice.start(self);
         green
     }
@@ -403,7 +412,7 @@ impl Hub {
     /// Lets every other ready green thread run first. False if there was none.
     pub fn yield_now(&self) -> bool {
         self.look(false);
-        if self.first_ready.get().is_null() {
+        if self.ready.is_empty() {
             return false;
         }
         let green = self.current();
@@ -412,8 +421,22 @@ impl Hub {
         true
     }
 
+    /// Whether somebody of a higher priority than the current green thread's is ready.
+    pub(crate) fn outranked(&self) -> bool {
+        self.ready.top_rank() > self.current().scheduling.rank()
+    }
+
+    /// Whoever outranks the current green thread runs first; it goes on before its equals.
+    pub(crate) fn give_way_to_higher(&self) {
+        let green = self.current();
+        green.state.set(State::Ready);
+        self.ready.push_front(green);
+        self.switch_to_hub(green);
+    }
+
     /// The turn of the current green thread is over: timers and descriptors are served, and everybody ready runs.
     pub(crate) fn give_turn(&self) {
+        self.cpu.charge(self, self.current());
         self.look(true);
         self.yield_now();
     }
@@ -426,26 +449,12 @@ impl Hub {
     /// Whether a green thread waits for its turn.
     #[inline]
     pub fn somebody_ready(&self) -> bool {
-        !self.first_ready.get().is_null()
+        !self.ready.is_empty()
     }
 
     fn make_ready(&self, green: &Green) {
         green.state.set(State::Ready);
-        green.next.set(ptr::null());
-        if self.first_ready.get().is_null() {
-            self.first_ready.set(green);
-        } else {
-            // SAFETY: records are never freed.
-            unsafe { (*self.last_ready.get()).next.set(green) };
-        }
-        self.last_ready.set(green);
-    }
-
-    fn pop_ready(&self) -> Option<&'static Green> {
-        // SAFETY: records are never freed.
-        let green = unsafe { self.first_ready.get().as_ref() }?;
-        self.first_ready.set(green.next.get());
-        Some(green)
+        self.ready.push(green);
     }
 
     fn switch_to_hub(&self, green: &Green) {
@@ -487,6 +496,7 @@ impl Hub {
             self.float.set(float);
             let left = self.current();
             left.float.set(float);
+            self.cpu.charge(self, left);
             if left.state.get() == State::Exiting {
                 self.bury(left);
             }
@@ -507,7 +517,7 @@ impl Hub {
             if turns.is_multiple_of(TURNS_PER_LOOK) {
                 self.look(true);
             }
-            if let Some(green) = self.pop_ready() {
+            if let Some(green) = self.ready.pop() {
                 return green;
             }
             self.idle();
@@ -619,8 +629,7 @@ impl Hub {
         let me = self.current();
         self.pid.store(sys::getpid(), Relaxed);
         self.tid.store(sys::gettid(), Relaxed);
-        self.first_ready.set(ptr::null());
-        self.last_ready.set(ptr::null());
+        self.ready.clear();
         self.timers.borrow_mut().clear();
         // SAFETY: no other kernel thread exists in the child.
         unsafe { self.remote.reset_in_child() };
@@ -654,6 +663,11 @@ impl Hub {
             crate::offload::rebuild_in_child();
         }
         self.slice.rebuild_in_child();
+        self.cpu.rebuild_in_child(me);
+        self.thread_limit.forget();
+        crate::scheduling::rebuild_in_child(me);
+        crate::calls::names::rebuild_in_child(me);
+        crate::calls::timer::rebuild_in_child();
         self.signals.rebuild_in_child(self, me);
     }
 }

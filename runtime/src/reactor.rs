@@ -10,7 +10,7 @@ use crate::green_thread::{Green, Waiting, Wake};
 use crate::hub::Hub;
 use crate::lock::Lock;
 use crate::sys;
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::*};
 use polling::{AsRawSource, Event, PollMode, Poller};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -38,6 +38,9 @@ pub struct Reactor {
     poller: UnsafeCell<Option<Poller>>,
     epoll: AtomicI32,
     wake: AtomicI32,
+    /// How often events have been taken, and the descriptor that was found empty at that count: see `note_empty`.
+    polls: Cell<u64>,
+    empty: Cell<(i32, u64)>,
 }
 
 /// Why a descriptor can't be waited for.
@@ -56,6 +59,8 @@ impl Reactor {
             poller: UnsafeCell::new(None),
             epoll: AtomicI32::new(-1),
             wake: AtomicI32::new(-1),
+            polls: Cell::new(0),
+            empty: Cell::new((-1, 0)),
         }
     }
 
@@ -135,6 +140,19 @@ impl Reactor {
         Some(kind)
     }
 
+    /// A hook by name has found nothing to read in `fd`. The call that follows need not look again as long as no event
+    /// has been taken since: what comes now will be an event.
+    #[inline]
+    pub fn note_empty(&self, fd: i32) {
+        self.empty.set((fd, self.polls.get()));
+    }
+
+    /// Whether `note_empty` has just spoken of `fd`. Asked once.
+    #[inline]
+    pub fn was_just_empty(&self, fd: i32) -> bool {
+        self.empty.replace((-1, 0)) == (fd, self.polls.get())
+    }
+
     /// Another process is about to share every description: none is private any more.
     pub fn forget_private(&self) {
         self.table.lock().forget_private();
@@ -175,6 +193,7 @@ impl Reactor {
             return;
         }
         self.open();
+        self.polls.set(self.polls.get() + 1);
         let epoll = self.epoll.load(Relaxed) as usize;
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS];
         let count = self.epoll_wait(hub, epoll, &mut events, timeout);
@@ -345,6 +364,11 @@ impl<'a> FdWaiter<'a> {
     /// For a call that only looks: woken at every event.
     pub fn looking(hub: &'a Hub, fd: i32, interest: u8) -> Self {
         FdWaiter { hub, node: Node::new(fd, interest, true, hub.current() as *const Green as *const ()) }
+    }
+
+    #[inline]
+    pub fn hub(&self) -> &'a Hub {
+        self.hub
     }
 
     /// The number to use now: the program's, or a duplicate after the program has closed it.

@@ -265,7 +265,7 @@ impl Scheduling {
     }
 
     /// Whether this thread has been changed.
-    fn is_own(&self) -> bool {
+    pub(crate) fn is_own(&self) -> bool {
         self.attributes.get().is_some() || self.affinity.borrow().is_some()
     }
 

@@ -81,6 +81,7 @@ impl Slice {
 
     /// A tick has come: whether the turn that it found has used up its slice.
     pub(crate) fn is_over(&self, hub: &Hub) -> bool {
+        hub.cpu.tick(hub, self.length.map_or(0, |length| length.as_nanos() as u64 / 2));
         self.turn.replace(hub.turn()) == hub.turn()
     }
 

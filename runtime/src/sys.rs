@@ -2,6 +2,7 @@
 //! touches `errno`, or takes one of libc's locks.
 
 use core::arch::asm;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Makes system call `nr`. Returns the kernel's raw answer: a value, or `-errno` in `-4095..=-1`.
 ///
@@ -59,15 +60,33 @@ pub fn close(fd: i32) {
     unsafe { sys!(libc::SYS_close, fd) };
 }
 
+type ClockFunction = unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> i32;
+
+static CLOCK_FUNCTION: AtomicUsize = AtomicUsize::new(0);
+
+/// Tells libc's own `clock_gettime`, for where the name leads to a hook.
+pub fn set_clock_function(function: ClockFunction) {
+    CLOCK_FUNCTION.store(function as usize, Relaxed);
+}
+
+/// libc's function: a thin call of the vDSO's that sets errno on failure only, and only unknown clocks fail.
+#[inline]
+fn clock_function() -> ClockFunction {
+    match CLOCK_FUNCTION.load(Relaxed) {
+        0 => libc::clock_gettime,
+        // SAFETY: only `set_clock_function` stores, and it stores such a function.
+        function => unsafe { core::mem::transmute::<usize, ClockFunction>(function) },
+    }
+}
+
 /// Nanoseconds of `clock`. `None` if the kernel does not know the clock.
 #[inline]
 pub fn clock(clock: i32) -> Option<i64> {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // Clocks that the vDSO answers need no system call; libc's function is a thin call of it that sets errno on
-    // failure only, and only unknown clocks fail.
+    // Clocks that the vDSO answers need no system call.
     if matches!(clock, libc::CLOCK_MONOTONIC | libc::CLOCK_REALTIME | libc::CLOCK_BOOTTIME | libc::CLOCK_TAI) {
         // SAFETY: `now` is ours.
-        unsafe { libc::clock_gettime(clock, &mut now) };
+        unsafe { clock_function()(clock, &mut now) };
     } else {
         // SAFETY: `now` is ours.
         if unsafe { sys!(libc::SYS_clock_gettime, clock, &mut now as *mut _) } < 0 {

@@ -1,6 +1,6 @@
 //! Start: settings at load, arming at the first thread.
 
-use crate::sites;
+use crate::{heritage, sites};
 use core::sync::atomic::{AtomicU8, Ordering::*};
 use ctor::ctor;
 use greenpatch_runtime::config::{entries, Arm, Config, Fallback, KernelFeature, EXIT_STATUS};
@@ -12,7 +12,7 @@ use greenpatch_runtime::{calls, dispatch, exit, hub, reactor, switch, sys};
 use once_cell::sync::OnceCell;
 
 extern "C" {
-    static environ: *const *const libc::c_char;
+    static environ: *mut *mut libc::c_char;
 }
 
 static CONFIG: OnceCell<Config> = OnceCell::new();
@@ -57,7 +57,7 @@ pub fn ready() {
     // SAFETY: asks the auxiliary vector.
     let secure = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
     // SAFETY: libc's environment, which nobody changes while a program is being loaded.
-    let config = match Config::from_environ(unsafe { entries(environ) }, secure) {
+    let config = match Config::from_environ(unsafe { entries(environ.cast_const().cast()) }, secure) {
         Ok(config) => config,
         Err(error) => {
             sys::write_stderr(format!("{error}\n").as_bytes());
@@ -76,9 +76,18 @@ pub fn ready() {
         sys::write_stderr(config.help().as_bytes());
         sys::exit_group(0);
     }
+    if !secure && !config.inherit {
+        // SAFETY: as above.
+        unsafe { heritage::disinherit(environ) };
+    }
     // Without the thread module all threads are the kernel's, and every call of theirs is the kernel's too.
     if secure || !config.enabled || !config.modules.contains(Module::Thread) {
         STATE.store(NATIVE, Release);
+        return;
+    }
+    if heritage::is_go() {
+        STATE.store(NATIVE, Release);
+        sys::complain("this is a Go program, whose scheduler makes its own system calls; it runs native");
         return;
     }
     // SAFETY: the process is being loaded; nobody else runs.
@@ -132,6 +141,7 @@ fn arm() -> bool {
     calls::io::NO_RWF_NOWAIT.store(without(KernelFeature::RwfNowait), Relaxed);
     let (begin, end) = sites::entry::window();
     exit::set_entry_window(begin, end);
+    crate::hooks::clock::lend_to_runtime();
     let hub = Hub::start(*config);
     deliver::set_address_maps(sites::shown, sites::resumed);
     hub.signals.arm(hub);

@@ -6,9 +6,16 @@
 //! is: it tries, parks the green thread until the descriptor is ready, and tries again. The answer goes back behind
 //! the instruction, as if the kernel had given it.
 
+// The unit tests are a program of their own, which must not hook itself.
+#[cfg(not(test))]
 mod api;
+#[cfg(not(test))]
+mod heritage;
+#[cfg(not(test))]
 mod hook;
+#[cfg(not(test))]
 mod hooks;
+#[cfg(not(test))]
 mod init;
-#[allow(dead_code)]
+#[cfg_attr(test, allow(dead_code, unused_imports))]
 mod sites;

@@ -20,7 +20,7 @@ pub(super) fn thread_of(clock: i32) -> Option<i32> {
 }
 
 /// The green thread that a clock belongs to. `None` if it is the kernel's to say, EINVAL if the thread has ended.
-fn owner(hub: &'static Hub, clock: i32) -> Option<Result<&'static Green, isize>> {
+pub(super) fn owner(hub: &Hub, clock: i32) -> Option<Result<&'static Green, isize>> {
     if clock == libc::CLOCK_THREAD_CPUTIME_ID {
         return Some(Ok(hub.current()));
     }
@@ -37,7 +37,7 @@ fn owner(hub: &'static Hub, clock: i32) -> Option<Result<&'static Green, isize>>
 
 /// What a clock of a green thread shows, ns: for the hook of libc's function, whose own way to the kernel is through
 /// the vDSO.
-pub fn read(hub: &'static Hub, clock: i32) -> Option<Result<u64, isize>> {
+pub fn read(hub: &Hub, clock: i32) -> Option<Result<u64, isize>> {
     Some(owner(hub, clock)?.map(|green| {
         let used = hub.cpu.used(hub, green);
         match clock & WHICH {
@@ -48,7 +48,7 @@ pub fn read(hub: &'static Hub, clock: i32) -> Option<Result<u64, isize>> {
 }
 
 /// The same clock of the carrier.
-fn of_carrier(clock: i32) -> i32 {
+pub(super) fn of_carrier(clock: i32) -> i32 {
     const OF_CALLER: i32 = !0 << 3;
     if clock < 0 {
         OF_CALLER | clock & (PER_THREAD | WHICH)
@@ -95,7 +95,7 @@ pub fn same_for_carrier(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 }
 
 /// The resolution of a green thread's clock, as `read`.
-pub fn resolution(hub: &'static Hub, clock: i32, address: usize) -> Option<isize> {
+pub fn resolution(hub: &Hub, clock: i32, address: usize) -> Option<isize> {
     match owner(hub, clock)? {
         // SAFETY: the program's own pointer.
         Ok(_) => Some(unsafe { sys!(libc::SYS_clock_getres, of_carrier(clock), address) }),

@@ -6,7 +6,7 @@
 
 use super::readiness::{in_a_helper, read_mask, under_mask, wait, Timeout};
 use super::Outcome::{self, Done, Pass};
-use super::Reason;
+use super::{signalfd, Reason};
 use crate::fd_table::READ;
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -16,11 +16,11 @@ use core::slice;
 
 /// epoll_wait(epfd, events, maxevents, timeout in ms)
 pub fn epoll_wait(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    if !hub.others_alive() {
+    if !hub.others_alive() && !signalfd::maybe() {
         return Pass(Reason::NoOtherGreenThread);
     }
     let timeout = Timeout::of_ms(frame.r10 as i32);
-    if timeout.is_zero() {
+    if timeout.is_zero() && !signalfd::maybe() {
         return Pass(Reason::NonBlocking);
     }
     Done(wait_events(hub, frame, timeout, None))
@@ -36,11 +36,12 @@ pub fn epoll_pwait(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 /// epoll_pwait2(epfd, events, maxevents, timespec, sigmask, size): the timeout is only read.
 pub fn epoll_pwait2(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    if frame.r8 == 0 && !hub.others_alive() {
+    let plain = frame.r8 == 0 && !signalfd::maybe();
+    if plain && !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
     }
     match Timeout::of_timespec(frame.r10) {
-        Ok(timeout) if frame.r8 == 0 && timeout.is_zero() => Pass(Reason::NonBlocking),
+        Ok(timeout) if plain && timeout.is_zero() => Pass(Reason::NonBlocking),
         Ok(timeout) => masked(hub, frame, timeout),
         Err(error) => Done(error),
     }
@@ -55,8 +56,12 @@ fn masked(hub: &'static Hub, frame: &Frame, timeout: Timeout) -> Outcome {
 
 fn wait_events(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u64>) -> isize {
     let fd = frame.rdi as i32;
-    // SAFETY: the kernel checks the program's pointer.
-    let look = |fd: i32| unsafe { sys!(libc::SYS_epoll_wait, fd, frame.rsi, frame.rdx, 0) };
+    let look = |fd: i32| {
+        let (events, most) = (frame.rsi, frame.rdx as i32);
+        // SAFETY: the kernel checks the program's pointer.
+        let found = unsafe { sys!(libc::SYS_epoll_wait, fd, events, most, 0) };
+        signalfd::add_to_epoll(fd, events, most.max(0) as usize, found)
+    };
     let found = look(fd);
     // Unlike poll, epoll_wait with no time to wait does not look for signals.
     if found != 0 || timeout.is_zero() {
@@ -72,7 +77,7 @@ fn wait_events(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<
 
 /// For the hook by name: the answer, if something is ready or nothing is to be waited for.
 pub fn try_epoll_wait(hub: &Hub, fd: i32, events: usize, count: i32, timeout: i32) -> Option<isize> {
-    if !hub.module_on(crate::modules::Module::Select) {
+    if !hub.module_on(crate::modules::Module::Select) || signalfd::maybe() {
         return None;
     }
     // SAFETY: the program's own array, for the kernel to check.

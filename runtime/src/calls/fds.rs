@@ -4,7 +4,7 @@
 //! Numbers that are the runtime's own are not open as far as a program can tell: EBADF, also as a target of dup2 and
 //! dup3, where the kernel says that for numbers that the process may not use.
 
-use super::{error, io, socket, Outcome, Reason};
+use super::{error, io, names, socket, Outcome, Reason};
 use crate::frame::Frame;
 use crate::hub::{current_hub, Hub};
 use crate::{offload, sys};
@@ -25,6 +25,9 @@ fn is_open(fd: i32) -> bool {
 pub fn close(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let fd = frame.rdi as i32;
     let green = current_hub().is_some_and(|mine| core::ptr::eq(mine, hub));
+    if green {
+        names::before_close(hub, fd);
+    }
     let lingers = green && hub.others_alive() && socket::lingers(hub, fd);
     if !hub.reactor.before_close(hub, fd) {
         return Done(EBADF);
@@ -123,6 +126,17 @@ pub fn fcntl_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let duplicates = matches!(frame.rsi as i32, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC);
     if duplicates && is_hidden(hub, frame.rdi as i32) {
         return Done(EBADF);
+    }
+    if frame.rsi as i32 == libc::F_SETFL {
+        hub.reactor.table.lock().set_plain(frame.rdi as i32, false);
+    }
+    Pass(Reason::NonBlocking)
+}
+
+/// ioctl: FIONBIO is another name of F_SETFL.
+pub fn ioctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if frame.rsi as u32 == libc::FIONBIO as u32 {
+        hub.reactor.table.lock().set_plain(frame.rdi as i32, false);
     }
     Pass(Reason::NonBlocking)
 }

@@ -26,7 +26,7 @@ pub(crate) use locks::lock;
 pub use moving::{sendfile, splice, tee, vmsplice};
 pub use ring::{io_getevents, io_pgetevents, io_uring_enter};
 
-use super::{socket, Outcome, Reason};
+use super::{names, signalfd, socket, Outcome, Reason};
 use crate::fd_table::Kind;
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -50,7 +50,7 @@ pub fn module_on(hub: &Hub, kind: Kind) -> bool {
 
 /// The kind of `fd`, or why the call is the kernel's.
 fn ours(hub: &Hub, fd: i32) -> Result<Kind, Reason> {
-    if !hub.others_alive() {
+    if !hub.others_alive() && !signalfd::maybe() {
         return Err(Reason::NoOtherGreenThread);
     }
     let kind = hub.reactor.kind(fd).ok_or(Reason::NotOurs)?;
@@ -123,6 +123,9 @@ pub fn read(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 }
 
 pub fn write(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if let Some(outcome) = names::write(hub, frame) {
+        return outcome;
+    }
     match ours(hub, frame.rdi as i32) {
         Ok(kind) => write_any(hub, frame, kind, &Buffers::one(frame.rsi, frame.rdx)),
         Err(reason) => Pass(reason),
@@ -200,6 +203,9 @@ pub fn try_read(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> 
         Kind::Pipe => read_nowait(fd, Buffers::one(buffer, len).pointer(), 1, HERE),
         _ => return None,
     };
+    if result == super::error(libc::EAGAIN) {
+        hub.reactor.note_empty(fd);
+    }
     (result >= 0).then_some(result)
 }
 

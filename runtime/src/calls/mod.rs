@@ -1,5 +1,6 @@
 //! The calls: our implementations of system calls. Each tries, parks and retries; see `dispatch` for the table.
 
+pub mod cpu_clock;
 pub mod epoll;
 pub mod dirents;
 pub mod fds;
@@ -8,14 +9,18 @@ pub mod futex2;
 pub mod futex_pi;
 mod futex_wake_op;
 pub mod io;
+pub mod names;
 pub mod poll;
 pub mod process;
 pub mod readiness;
+pub mod sched;
 pub mod select;
 pub mod signal;
+pub mod signalfd;
 pub mod socket;
 pub mod thread;
 pub mod time;
+pub mod timer;
 pub mod wait;
 
 use crate::frame::Frame;

@@ -6,7 +6,7 @@
 
 use super::readiness::{read_mask, under_mask, wait, Timeout};
 use super::Outcome::{self, Done, Pass};
-use super::Reason;
+use super::{signalfd, Reason};
 use crate::fd_table::{READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -21,11 +21,11 @@ pub use super::select::{pselect6, select};
 
 /// poll(fds, nfds, timeout in ms)
 pub fn poll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    if !hub.others_alive() {
+    if !hub.others_alive() && !signalfd::maybe() {
         return Pass(Reason::NoOtherGreenThread);
     }
     let timeout = Timeout::of_ms(frame.rdx as i32);
-    if timeout.is_zero() {
+    if timeout.is_zero() && !signalfd::maybe() {
         return Pass(Reason::NonBlocking);
     }
     Done(poll_fds(hub, frame.rdi, frame.rsi as u32 as usize, timeout, None))
@@ -33,7 +33,7 @@ pub fn poll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 /// ppoll(fds, nfds, timespec, sigmask, size): tells what is left of the timeout.
 pub fn ppoll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    let masked = frame.r10 != 0;
+    let masked = frame.r10 != 0 || signalfd::maybe();
     if !masked && !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
     }
@@ -63,13 +63,26 @@ fn interest(events: i16) -> u8 {
 
 fn poll_fds(hub: &'static Hub, address: usize, count: usize, timeout: Timeout, mask: Option<u64>) -> isize {
     // SAFETY: the kernel checks the program's pointer.
-    let found = unsafe { sys!(libc::SYS_poll, address, count, 0) };
+    let mut found = unsafe { sys!(libc::SYS_poll, address, count, 0) };
+    if found >= 0 && signalfd::maybe() {
+        found = with_signals(address, count, found);
+    }
     if found != 0 {
         return found;
     }
     let waited =
         if count == 1 { poll_one(hub, address, timeout, mask) } else { poll_many(hub, address, count, timeout, mask) };
     waited.unwrap_or_else(isize::from)
+}
+
+/// The answers to a first look, and what only we know.
+#[cold]
+fn with_signals(address: usize, count: usize, found: isize) -> isize {
+    let all = user::read_slice::<pollfd>(address, count).and_then(|mut fds| {
+        let all = found + signalfd::add_to_poll(&mut fds);
+        answer(address, &fds, all)
+    });
+    all.unwrap_or_else(isize::from)
 }
 
 /// The usual case, without a trip to the allocator.
@@ -96,7 +109,11 @@ fn poll_many(
 
 fn look(fds: &mut [pollfd]) -> isize {
     // SAFETY: the array is ours.
-    unsafe { sys!(libc::SYS_poll, fds.as_mut_ptr(), fds.len(), 0) }
+    let found = unsafe { sys!(libc::SYS_poll, fds.as_mut_ptr(), fds.len(), 0) };
+    if found < 0 {
+        return found;
+    }
+    found + signalfd::add_to_poll(fds)
 }
 
 /// Gives the program what the last look found. The first one has set all its `revents` to zero.
@@ -111,7 +128,7 @@ fn answer(address: usize, fds: &[pollfd], result: isize) -> Result<isize, Fault>
 
 /// For the hook by name: the answer, if something is ready or nothing is to be waited for.
 pub fn try_poll(hub: &Hub, fds: usize, count: usize, timeout: i32) -> Option<isize> {
-    if !hub.module_on(crate::modules::Module::Select) {
+    if !hub.module_on(crate::modules::Module::Select) || signalfd::maybe() {
         return None;
     }
     // SAFETY: the program's own array, for the kernel to check.

@@ -6,7 +6,7 @@ use super::Reason;
 use crate::alloc::HEAP;
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{offload, robust, sys, user};
+use crate::{offload, robust, scheduling, sys, user};
 use core::sync::atomic::Ordering::*;
 
 /// A clone or clone3 that is not one of libc's threads.
@@ -36,6 +36,7 @@ pub fn clone(hub: &'static Hub, frame: &mut Frame, flags: u64) -> Outcome {
 pub fn before_vfork(hub: &Hub) {
     hub.reactor.forget_private();
     hub.vfork_child.store(true, SeqCst);
+    hub.child_unscheduled.set(hub.current().scheduling.is_own());
     hub.signals.lend_mask(hub.current());
 }
 
@@ -93,19 +94,36 @@ pub fn exit_group(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
     Pass(Reason::NonBlocking)
 }
 
+/// Whether an execve is about to succeed, as far as one look tells: execvp tries every folder of the path.
+fn looks_executable(frame: &Frame) -> bool {
+    const SYS_FACCESSAT2: i64 = 439;
+    let [directory, path, flags] = match frame.number as i64 {
+        libc::SYS_execveat => [frame.rdi, frame.rsi, frame.r8],
+        _ => [libc::AT_FDCWD as usize, frame.rdi, 0],
+    };
+    let flags = flags | libc::AT_EACCESS as usize;
+    // SAFETY: the program's own path.
+    unsafe { sys!(SYS_FACCESSAT2, directory, path, libc::X_OK, flags) == 0 }
+}
+
 /// execve and execveat: the new program inherits the mask of the thread that calls.
 pub fn execve(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let [a, b, c, d, e, f] = frame.args();
     hub.signals.lend_mask(hub.current());
+    let lent = if looks_executable(frame) { scheduling::lend(hub) } else { None };
     // SAFETY: the program's own call. It returns only if it failed.
     let result = unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) };
+    if let Some(lent) = lent {
+        lent.take_back();
+    }
     hub.signals.take_mask_back();
     Done(result)
 }
 
 /// The setuid family: helper threads made before would act with the old credentials.
-pub fn change_credentials(_hub: &'static Hub, _frame: &mut Frame) -> Outcome {
+pub fn change_credentials(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
     offload::credentials_change();
+    hub.thread_limit.forget();
     Pass(Reason::NonBlocking)
 }
 

@@ -6,7 +6,7 @@
 
 use super::readiness::{in_a_helper, read_mask, under_mask, wait, Timeout};
 use super::Outcome::{self, Done, Pass};
-use super::{error, Reason};
+use super::{error, signalfd, Reason};
 use crate::fd_table::{READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -16,11 +16,11 @@ use crate::user::{self, Fault};
 
 /// select(n, readable, writable, exceptional, timeval): tells what is left of the timeout.
 pub fn select(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    if !hub.others_alive() {
+    if !hub.others_alive() && !signalfd::maybe() {
         return Pass(Reason::NoOtherGreenThread);
     }
     let timeout = match Timeout::of_timeval(frame.r8) {
-        Ok(timeout) if timeout.is_zero() => return Pass(Reason::NonBlocking),
+        Ok(timeout) if timeout.is_zero() && !signalfd::maybe() => return Pass(Reason::NonBlocking),
         Ok(timeout) => timeout,
         Err(error) => return Done(error),
     };
@@ -38,11 +38,12 @@ pub fn pselect6(hub: &'static Hub, frame: &mut Frame) -> Outcome {
             Err(fault) => return fault.into(),
         },
     };
-    if sigmask == 0 && !hub.others_alive() {
+    let plain = sigmask == 0 && !signalfd::maybe();
+    if plain && !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
     }
     let timeout = match Timeout::of_timespec(frame.r8) {
-        Ok(timeout) if timeout.is_zero() && sigmask == 0 => return Pass(Reason::NonBlocking),
+        Ok(timeout) if timeout.is_zero() && plain => return Pass(Reason::NonBlocking),
         Ok(timeout) => timeout,
         Err(error) => return Done(error),
     };
@@ -148,7 +149,25 @@ impl Sets {
         let set = |which: usize| if self.at[which] == 0 { 0 } else { base + which * self.words * 8 };
         let mut zero = libc::timeval { tv_sec: 0, tv_usec: 0 };
         // SAFETY: three sets of ours, each as long as `n` says.
-        unsafe { sys!(libc::SYS_select, self.n, set(0), set(1), set(2), &mut zero as *mut _) }
+        let result = unsafe { sys!(libc::SYS_select, self.n, set(0), set(1), set(2), &mut zero as *mut _) };
+        if result >= 0 && signalfd::maybe() {
+            return result + self.add_signals();
+        }
+        result
+    }
+
+    /// Adds readable descriptors that only we know of to what the kernel has found.
+    #[cold]
+    fn add_signals(&mut self) -> isize {
+        let more = |fd: &usize| {
+            let found = self.set(&self.found, 0)[fd / 64] & (1 << (fd % 64)) != 0;
+            !found && self.has(0, *fd) && signalfd::is_readable(*fd as i32)
+        };
+        let more: Vec<usize> = self.numbers().filter(more).collect();
+        for fd in &more {
+            self.found[fd / 64] |= 1 << (fd % 64);
+        }
+        more.len() as isize
     }
 
     fn look(&mut self) -> isize {

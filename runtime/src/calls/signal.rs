@@ -139,6 +139,9 @@ fn send_to(hub: &'static Hub, tid: i32, signal: i32, info: impl FnOnce() -> Resu
         // Numbers beyond the kernel's largest belonged to green threads that have ended.
         return if tid > 1 << 22 { Done(error(libc::ESRCH)) } else { Pass(Reason::NotOurs) };
     };
+    if !hub.others_alive() && tid == hub.tid.load(Relaxed) {
+        return Pass(Reason::NoOtherGreenThread);
+    }
     if !(0..=64).contains(&signal) {
         return Done(error(libc::EINVAL));
     }

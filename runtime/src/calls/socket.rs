@@ -189,7 +189,7 @@ fn made(hub: &Hub, fd: i32, socket_type: u8) {
 }
 
 /// Only looks: which options we have to think of from now on.
-pub fn setsockopt(_hub: &'static Hub, frame: &mut Frame) -> Outcome {
+pub fn setsockopt(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if frame.rsi as i32 == libc::SOL_SOCKET {
         match frame.rdx as i32 {
             libc::SO_RCVLOWAT if user::read::<i32>(frame.r10).is_ok_and(|mark| mark > 1) => {
@@ -197,6 +197,9 @@ pub fn setsockopt(_hub: &'static Hub, frame: &mut Frame) -> Outcome {
             }
             libc::SO_LINGER if user::read::<libc::linger>(frame.r10).is_ok_and(|linger| linger.l_onoff != 0) => {
                 LINGERS.store(true, Relaxed);
+            }
+            libc::SO_RCVTIMEO | libc::SO_SNDTIMEO => {
+                hub.reactor.table.lock().set_plain(frame.rdi as i32, false);
             }
             _ => (),
         }

@@ -3,7 +3,6 @@
 use super::Outcome::{self, Done, Pass};
 use super::{error, futex, process, Reason};
 use crate::frame::{CallSite, Frame};
-use crate::green_thread::Green;
 use crate::hub::Hub;
 use crate::switch::{self, FloatControl};
 use crate::{carrier, exit as way_out, user};
@@ -86,12 +85,20 @@ fn is_libc_thread(frame: &Frame, flags: u64) -> bool {
 
 fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) -> Outcome {
     let me = hub.current();
+    if !hub.thread_limit.has_room(hub) {
+        return Done(error(libc::EAGAIN));
+    }
     let green = hub.new_green();
+    if let Err(errno) = green.scheduling.inherit(&me.scheduling) {
+        hub.discard(green);
+        return Done(errno);
+    }
     let thread_pointer = args.tls as usize;
     green.thread_pointer.set(thread_pointer);
     green.clear_child_tid.set(args.child_tid as usize);
     green.mask.set(me.mask.get());
     green.name.set(me.name.get());
+    green.has_own_name.set(me.has_own_name.get());
     green.float.set(FloatControl::current());
     let tid = green.tid.get();
     if user::write(args.parent_tid as usize, &tid).is_err() {
@@ -195,41 +202,8 @@ pub fn rseq(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     Done(0)
 }
 
-/// prctl: the name is per thread.
-pub fn prctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    let green = hub.current();
-    if green.is_main() {
-        return Pass(Reason::NotOurs);
-    }
-    match frame.rdi as i32 {
-        libc::PR_SET_NAME => {
-            let mut name = [0u8; 16];
-            for (offset, byte) in name.iter_mut().take(15).enumerate() {
-                match user::read::<u8>(frame.rsi + offset) {
-                    Ok(0) => break,
-                    Ok(value) => *byte = value,
-                    Err(fault) => return fault.into(),
-                }
-            }
-            green.name.set(name);
-            Done(0)
-        }
-        libc::PR_GET_NAME => match user::write(frame.rsi, &green.name.get()) {
-            Ok(()) => Done(0),
-            Err(fault) => fault.into(),
-        },
-        _ => Pass(Reason::NotOurs),
-    }
-}
-
-/// The sched_ family: a green thread's id is unknown to the kernel; the carrier stands for it.
-pub fn sched_by_tid(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    let tid = frame.rdi as i32;
-    let of_green = |green: &&Green| !green.is_main();
-    if tid != 0 && hub.by_tid(tid).filter(of_green).is_some() {
-        frame.rdi = hub.tid.load(Relaxed) as usize;
-    } else if tid > 1 << 22 {
-        return Done(error(libc::ESRCH));
-    }
-    Pass(Reason::NotOurs)
+/// The process's limits or capabilities change.
+pub fn change_limit(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
+    hub.thread_limit.forget();
+    Pass(Reason::NonBlocking)
 }

@@ -8,7 +8,7 @@
 //! | all others | the kernel, which refuses at once |
 
 use super::Outcome::{self, Done, Pass};
-use super::{deadline_in, error, read_timespec, write_timespec, Reason, ERESTARTNOHAND, ERESTARTSYS, FOREVER};
+use super::{cpu_clock, deadline_in, read_timespec, write_timespec, Reason, ERESTARTNOHAND, ERESTARTSYS, FOREVER};
 use crate::fd_table::READ;
 use crate::frame::Frame;
 use crate::green_thread::{Waiting, Wake};
@@ -71,14 +71,11 @@ fn way(clock: i32, absolute: bool) -> Way {
     }
 }
 
-/// The thread whose CPU time a negative clock id stands for, if it is a thread's; 0 is the caller.
-fn thread_of_cpu_clock(clock: i32) -> Option<i32> {
-    const PER_THREAD: i32 = 4;
-    (clock < 0 && clock & PER_THREAD != 0).then_some(!(clock >> 3))
-}
-
 /// clock_nanosleep(clock, flags, request, remaining)
 pub fn clock_nanosleep(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if let Some(outcome) = cpu_clock::nanosleep(hub, frame) {
+        return outcome;
+    }
     if !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
     }
@@ -92,7 +89,7 @@ pub fn clock_nanosleep(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         Err(error) => return Done(error),
     };
     Done(match way {
-        Way::Helper => in_a_helper(hub, frame, clock),
+        Way::Helper => in_a_helper(hub, frame),
         Way::Jumping if absolute => sleep_until(hub, clock, ns, None),
         Way::Jumping => {
             let target = now(clock).saturating_add(ns);
@@ -134,7 +131,7 @@ fn sleep_for(hub: &Hub, ns: u64, remaining: usize) -> isize {
 }
 
 /// How a sleep of some length ends when a handler is to run and `left` nanoseconds are left.
-fn interrupted(left: u64, remaining: usize) -> isize {
+pub(super) fn interrupted(left: u64, remaining: usize) -> isize {
     if left == 0 {
         return 0;
     }
@@ -170,11 +167,7 @@ fn sleep_until(hub: &'static Hub, clock: i32, target: u64, remaining: Option<usi
     }
 }
 
-fn in_a_helper(hub: &'static Hub, frame: &Frame, clock: i32) -> isize {
-    // The caller's own clock stands still while it sleeps. The kernel would compare with the helper.
-    if thread_of_cpu_clock(clock).is_some_and(|tid| tid == 0 || tid == hub.current().tid.get()) {
-        return error(libc::EINVAL);
-    }
+fn in_a_helper(hub: &'static Hub, frame: &Frame) -> isize {
     match offload::call(hub, frame.rax as i64, frame.args()) {
         ERESTARTSYS => ERESTARTNOHAND,
         result => result,
@@ -275,10 +268,6 @@ mod tests {
         assert_eq!(way(cpu_clock(0, 2), false), Way::Helper, "pthread's form of the process clock");
         assert_eq!(way(cpu_clock(1234, 6), false), Way::Helper);
         assert_eq!(way(cpu_clock(5, 3), false), Way::Refused, "a descriptor");
-        assert_eq!(thread_of_cpu_clock(cpu_clock(0, 6)), Some(0));
-        assert_eq!(thread_of_cpu_clock(cpu_clock(1234, 6)), Some(1234));
-        assert_eq!(thread_of_cpu_clock(cpu_clock(1234, 2)), None);
-        assert_eq!(thread_of_cpu_clock(libc::CLOCK_REALTIME), None);
     }
 
     #[test]

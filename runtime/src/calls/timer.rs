@@ -82,7 +82,7 @@ pub fn timer_create(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     create(hub, frame).unwrap_or_else(|outcome| outcome)
 }
 
-fn create(hub: &'static Hub, frame: &Frame) -> Result<Outcome, Outcome> {
+fn create(hub: &Hub, frame: &Frame) -> Result<Outcome, Outcome> {
     let (clock, event_at, id_at) = (frame.rdi as i32, frame.rsi, frame.rdx);
     let clock_of = match cpu_clock::owner(hub, clock) {
         None => None,
@@ -165,12 +165,12 @@ pub fn timer_getoverrun(_hub: &'static Hub, frame: &mut Frame) -> Outcome {
 // ---- timers on CPU time --------------------------------------------------------------------------------------------
 
 /// The CPU time that the timer's thread has used; `None` if it has ended.
-fn used(hub: &'static Hub, timer: &Timer) -> Option<u64> {
+fn used(hub: &Hub, timer: &Timer) -> Option<u64> {
     hub.by_tid(timer.clock?).map(|green| hub.cpu.used(hub, green))
 }
 
 /// What is left, as the kernel tells it: something, as long as it has not expired.
-fn left(hub: &'static Hub, timer: &Timer) -> [u64; 2] {
+fn left(hub: &Hub, timer: &Timer) -> [u64; 2] {
     let left = match used(hub, timer) {
         _ if timer.due == 0 => 0,
         None => 0,
@@ -211,7 +211,7 @@ pub fn timer_settime(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     }
 }
 
-fn set_time(hub: &'static Hub, frame: &Frame, timer: &Timer) -> Result<Outcome, Outcome> {
+fn set_time(hub: &Hub, frame: &Frame, timer: &Timer) -> Result<Outcome, Outcome> {
     let (flags, new, old) = (frame.rsi as i32, frame.rdx, frame.r10);
     if new == 0 {
         return Ok(Done(EINVAL));
@@ -283,7 +283,7 @@ fn make_info(timer: &Timer, overrun: i32) -> Info {
 }
 
 /// Handles a signal that the kernel sent to the carrier, if it is from one of these timers. Inside only.
-pub(crate) fn expired(hub: &'static Hub, info: &Info) -> bool {
+pub(crate) fn expired(hub: &Hub, info: &Info) -> bool {
     if info.si_signo != SIGSETXID || info.si_code != libc::SI_TIMER {
         return false;
     }
@@ -298,7 +298,12 @@ pub(crate) fn expired(hub: &'static Hub, info: &Info) -> bool {
     let info = make_info(&timer, overrun);
     match timer.notify {
         Notify::Nobody => {}
-        Notify::Process => signals::send_to_process(hub, &info),
+        // The kernel knows what is to become of it.
+        Notify::Process => {
+            let process = hub.pid.load(Relaxed);
+            // SAFETY: the information is ours.
+            unsafe { sys!(libc::SYS_rt_sigqueueinfo, process, timer.signal, &info as *const Info) };
+        }
         // As in the kernel, nobody is told if the thread has ended.
         Notify::Thread(tid) => {
             if let Some(green) = hub.by_tid(tid) {
@@ -310,7 +315,7 @@ pub(crate) fn expired(hub: &'static Hub, info: &Info) -> bool {
 }
 
 /// The kernel's timer has fired for one on a green thread's CPU time. The overruns, if that one has expired as well.
-fn fire(hub: &'static Hub, timer: &Timer) -> Option<i32> {
+fn fire(hub: &Hub, timer: &Timer) -> Option<i32> {
     let used = used(hub, timer)?;
     if timer.due == 0 {
         return None;

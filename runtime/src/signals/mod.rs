@@ -12,7 +12,7 @@ pub mod pending;
 pub use action::Action;
 pub use pending::Pending;
 
-use crate::green_thread::Green;
+use crate::green_thread::{Green, Waiting};
 use crate::hub::Hub;
 use crate::sys;
 use core::cell::{Cell, RefCell, UnsafeCell};
@@ -319,6 +319,9 @@ pub fn drain(hub: &Hub) {
     hub.carrier.attention.store(0, SeqCst);
     hub.drain_remote();
     while let Some((info, tid)) = hub.signals.ring.pop() {
+        if crate::calls::timer::expired(hub, &info) {
+            continue;
+        }
         match hub.by_tid(tid) {
             Some(green) => give(hub, green, &info),
             None => route(hub, &info),
@@ -346,7 +349,17 @@ pub(crate) fn route(hub: &Hub, info: &Info) {
     }
     match hub.all().into_iter().find(|green| takes(green)) {
         Some(green) => give(hub, green, info),
-        None => hub.signals.process.borrow_mut().push(info),
+        None => {
+            hub.signals.process.borrow_mut().push(info);
+            hub.all().into_iter().for_each(|green| look_again(hub, green));
+        }
+    }
+}
+
+/// A signal that `green` blocks has come: it may be waiting for a signalfd.
+fn look_again(hub: &Hub, green: &Green) {
+    if matches!(green.waiting.get(), Waiting::Descriptor(_) | Waiting::Descriptors) {
+        hub.unpark(green);
     }
 }
 
@@ -360,7 +373,9 @@ fn give(hub: &Hub, green: &Green, info: &Info) {
     green.pending.borrow_mut().push(info);
     if green.sigwait.get() & bit(signal) != 0 {
         hub.unpark(green);
-    } else if !blocked {
+    } else if blocked {
+        look_again(hub, green);
+    } else {
         hub.interrupt(green);
         if core::ptr::eq(green, hub.current()) {
             hub.carrier.call_attention();

@@ -1,6 +1,7 @@
 //! A set of pending signals: one of each standard signal, all of each real-time signal, lowest number first.
 
 use super::{bit, Info, SYNCHRONOUS};
+use crate::calls::timer;
 use std::collections::VecDeque;
 
 /// See the module.
@@ -27,9 +28,17 @@ impl Pending {
         self.set
     }
 
-    /// Adds a signal; a standard one that is pending already is dropped, as in the kernel.
+    /// Adds a signal; a standard one that is pending already is dropped, as in the kernel, and a timer's counts as an
+    /// overrun of its last.
     pub fn push(&mut self, info: &Info) {
         let signal = info.si_signo;
+        if let Some(id) = timer::id_of(info) {
+            let same = |other: &&mut Info| other.si_signo == signal && timer::id_of(other) == Some(id);
+            if let Some(earlier) = self.queue.iter_mut().find(same) {
+                timer::add_overrun(earlier, info);
+                return;
+            }
+        }
         if signal < 32 && self.set & bit(signal) != 0 {
             return;
         }
@@ -52,7 +61,7 @@ impl Pending {
         if !self.queue.iter().any(|info| info.si_signo == signal) {
             self.set &= !bit(signal);
         }
-        info
+        info.inspect(timer::taken)
     }
 
     /// Drops all signals out of `which`.

@@ -1,5 +1,6 @@
 //! Functions hooked by name, by module.
 
+pub mod clock;
 mod loader;
 mod process;
 mod select;

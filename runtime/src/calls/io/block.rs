@@ -60,6 +60,9 @@ impl<'a> Block<'a> {
 
     /// Parks until another try is worth it.
     pub fn wait(&mut self) -> Result<(), Stop> {
+        if !self.asked && self.waiter.hub().reactor.table.lock().is_plain(self.fd()) {
+            self.asked = true;
+        }
         if !self.asked {
             self.asked = true;
             let flags = status_flags(self.fd());
@@ -71,6 +74,10 @@ impl<'a> Block<'a> {
             }
             if let Some(option) = self.option {
                 self.deadline = socket_timeout(self.fd(), option).and_then(crate::calls::deadline_in);
+                // A socket's two timeouts are looked at one at a time, so both must be known to be off.
+                let other = libc::SO_RCVTIMEO + libc::SO_SNDTIMEO - option;
+                let plain = self.deadline.is_none() && socket_timeout(self.fd(), other).is_none();
+                self.waiter.hub().reactor.table.lock().set_plain(self.fd(), plain);
             }
         }
         if self.expired {

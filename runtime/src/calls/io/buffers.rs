@@ -42,6 +42,21 @@ impl Buffers {
         self.vector.map_or(&self.one as *const iovec as usize, |(address, _)| address)
     }
 
+    /// Fills the buffers from their start. There must be room for all `values`.
+    pub fn fill<T: Copy>(&self, values: &[T]) -> Result<(), user::Fault> {
+        let Some((address, count)) = self.vector else {
+            return user::write_slice(self.one.iov_base as usize, values);
+        };
+        // SAFETY: plain structures of the kernel's, which have no padding.
+        let mut bytes = unsafe { core::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) };
+        for part in user::read_slice::<iovec>(address, count)? {
+            let (now, later) = bytes.split_at(bytes.len().min(part.iov_len));
+            user::write_slice(part.iov_base as usize, now)?;
+            bytes = later;
+        }
+        Ok(())
+    }
+
     pub fn count(&self) -> usize {
         self.vector.map_or(1, |(_, count)| count)
     }

@@ -3,7 +3,7 @@
 use super::block::{help, is_nonblocking, poll_now, retry, Block, Cannot, Stop, EAGAIN};
 use super::buffers::Buffers;
 use super::{read_nowait, HERE};
-use crate::calls::{error, Outcome, Reason, ERESTARTSYS};
+use crate::calls::{error, signalfd, Outcome, Reason, ERESTARTSYS};
 use crate::fd_table::READ;
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -104,7 +104,10 @@ pub(super) fn write_device(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome
 
 /// eventfd, timerfd and signalfd take RWF_NOWAIT (Linux 6.10 for all of them); inotify and others don't.
 pub(super) fn read_object(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers) -> Outcome {
-    let attempt = |fd| read_nowait(fd, buffers.pointer(), buffers.count(), HERE);
+    let attempt = |fd| match signalfd::read(fd, buffers) {
+        Some(result) => result,
+        None => read_nowait(fd, buffers.pointer(), buffers.count(), HERE),
+    };
     let first = attempt(fd);
     if first == error(libc::EOPNOTSUPP) {
         return read_when_ready(hub, frame, fd, buffers);
@@ -129,12 +132,18 @@ fn read_when_ready(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers)
         return Pass(Reason::NotOurs);
     }
     let mut block = Block::new(hub, fd, READ);
-    match block.until(libc::POLLIN) {
-        // SAFETY: the program's own buffers.
-        Ok(()) => Done(unsafe { sys!(libc::SYS_readv, block.fd(), buffers.pointer(), buffers.count()) }),
-        Err(Stop::Answer(answer)) => Done(answer),
-        Err(Stop::Cannot) => Done(help(hub, frame, block.fd())),
+    while poll_now(block.fd(), libc::POLLIN) == 0 {
+        match block.wait() {
+            Ok(()) => {}
+            Err(Stop::Answer(answer)) => return Done(answer),
+            Err(Stop::Cannot) => return Done(help(hub, frame, block.fd())),
+        }
+        if let Some(result) = signalfd::read(block.fd(), buffers) {
+            return Done(result);
+        }
     }
+    // SAFETY: the program's own buffers.
+    Done(unsafe { sys!(libc::SYS_readv, block.fd(), buffers.pointer(), buffers.count()) })
 }
 
 /// Of these only an eventfd makes a writer wait: when the sum would be too large.

@@ -19,7 +19,7 @@ pub(super) fn read(hub: &Hub, fd: i32, buffers: &Buffers) -> Result<isize, Canno
         result if unsupported(result) => reopened(fd, libc::O_RDONLY, buffers.pointer(), buffers.count()),
         result => result,
     };
-    let first = attempt(fd);
+    let first = if hub.reactor.was_just_empty(fd) { error(libc::EAGAIN) } else { attempt(fd) };
     if first >= 0 {
         return Ok(first);
     }

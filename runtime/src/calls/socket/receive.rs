@@ -69,7 +69,7 @@ pub fn recvfrom(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if needs_kernel(fd, flags) {
         return Done(help(hub, frame, fd, libc::SO_RCVTIMEO));
     }
-    let first = recvfrom_now(fd, &args, flags);
+    let first = if hub.reactor.was_just_empty(fd) { EAGAIN } else { recvfrom_now(fd, &args, flags) };
     if first != EAGAIN && (first <= 0 || flags & libc::MSG_WAITALL == 0) {
         return Done(first);
     }
@@ -95,7 +95,7 @@ pub(crate) fn read(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers)
             unsafe { sys!(libc::SYS_recvmsg, fd, &mut header as *mut libc::msghdr, libc::MSG_DONTWAIT) }
         }
     };
-    let first = attempt(fd);
+    let first = if hub.reactor.was_just_empty(fd) { EAGAIN } else { attempt(fd) };
     if first != EAGAIN {
         return Done(first);
     }
@@ -156,5 +156,9 @@ pub fn try_recv_from(
         return None;
     }
     let result = recvfrom_now(fd, &[0, buffer, len, 0, address, size], flags);
-    (result != EAGAIN).then_some(result)
+    if result == EAGAIN {
+        hub.reactor.note_empty(fd);
+        return None;
+    }
+    Some(result)
 }
