@@ -480,6 +480,12 @@ pub fn has_waiters(key: usize) -> bool {
     bucket.find(bucket.first, key).is_some()
 }
 
+/// The highest rank of those who wait on `key`.
+pub fn top_rank(key: usize) -> u8 {
+    let bucket = BUCKET[index(key)].lock();
+    bucket.find(bucket.first, key).map_or(0, |waiter| waiter.rank)
+}
+
 /// Whether `green` waits on `key` for a priority-inheritance lock.
 pub fn waits_for_pi(key: usize, green: &Green) -> bool {
     let bucket = BUCKET[index(key)].lock();

@@ -69,6 +69,8 @@ pub struct Green {
     pub(crate) interruptible: Cell<bool>,
     /// The park that is under way has an entry in the timers.
     pub(crate) timed: Cell<bool>,
+    /// Has used up a time slice since it last parked.
+    pub(crate) computes: Cell<bool>,
     pub waiting: Cell<Waiting>,
     /// Where the program stands while it is in a call (its return address), for reports.
     pub(crate) where_from: Cell<usize>,
@@ -81,6 +83,8 @@ pub struct Green {
     pub tid: Cell<i32>,
     /// The thread pointer, which is also libc's `pthread_t`.
     pub thread_pointer: Cell<usize>,
+    /// The end of the stack that libc gave, or 0 if it is not known (the main thread's, and before clone3).
+    pub(crate) stack_low: Cell<usize>,
     /// CLONE_CHILD_CLEARTID: cleared and woken when the thread has left its stack.
     pub clear_child_tid: Cell<usize>,
     /// set_robust_list.
@@ -124,9 +128,11 @@ impl Green {
             wake: Cell::new(Wake::Unparked),
             interruptible: Cell::new(false),
             timed: Cell::new(false),
+            computes: Cell::new(false),
             waiting: Cell::new(Waiting::Nothing),
             where_from: Cell::new(0),
             stack_at: Cell::new(0),
+            stack_low: Cell::new(0),
             number: Cell::new(0),
             tid: Cell::new(0),
             thread_pointer: Cell::new(0),
@@ -156,9 +162,11 @@ impl Green {
         self.wake.set(Wake::Unparked);
         self.interruptible.set(false);
         self.timed.set(false);
+        self.computes.set(false);
         self.waiting.set(Waiting::Nothing);
         self.where_from.set(0);
         self.stack_at.set(0);
+        self.stack_low.set(0);
         self.thread_pointer.set(0);
         self.clear_child_tid.set(0);
         self.robust_list.set(0);

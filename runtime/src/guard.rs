@@ -38,8 +38,8 @@ impl Drop for Inside {
     }
 }
 
-/// A signal was queued while a plain function held the guard. A handler must not run above a Rust frame, so the
-/// signal goes back to the kernel, which delivers it to the program a moment later.
+/// A signal came while a plain function held the guard, or was parked: nothing of the function's own is on the stack that
+/// a handler could leave half done.
 #[cold]
 fn attend(hub: &Hub) {
     crate::signals::hand_back(hub);

@@ -351,6 +351,7 @@ impl Hub {
         }
         green.generation.set(green.generation.get() + 1);
         green.state.set(State::Parked);
+        green.computes.set(false);
         green.waiting.set(waiting);
         green.interruptible.set(interruptible);
         if let Some(deadline) = deadline {
@@ -437,6 +438,7 @@ impl Hub {
     /// The turn of the current green thread is over: timers and descriptors are served, and everybody ready runs.
     pub(crate) fn give_turn(&self) {
         self.cpu.charge(self, self.current());
+        self.current().computes.set(true);
         self.look(true);
         self.yield_now();
     }
@@ -455,6 +457,10 @@ impl Hub {
     fn make_ready(&self, green: &Green) {
         green.state.set(State::Ready);
         self.ready.push(green);
+        if green.scheduling.rank() > self.current().scheduling.rank() {
+            // Whoever made it ready gives way on its way out.
+            self.carrier.call_attention();
+        }
     }
 
     fn switch_to_hub(&self, green: &Green) {

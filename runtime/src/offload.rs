@@ -381,12 +381,46 @@ pub fn disk(hub: &'static Hub, nr: i64, args: [usize; 6]) -> isize {
     result
 }
 
+/// Green threads for which no thread could be made. Each helper that becomes free feeds one.
+static STARVED: Lock<Starved> = Lock::new(Starved(VecDeque::new()));
+
+struct Starved(VecDeque<*const Green>);
+// SAFETY: records are never freed.
+unsafe impl Send for Starved {}
+
+fn feed_starved(hub: &Hub) {
+    let next = STARVED.lock().0.pop_front();
+    if let Some(green) = next {
+        // SAFETY: records are never freed.
+        hub.unpark(unsafe { &*green });
+    }
+}
+
 fn run(hub: &'static Hub, nr: i64, args: [usize; 6], interruptible: bool) -> isize {
     let green = hub.current();
-    let Some(helper) = start(hub, Job::new(green, nr, args)) else {
-        // No thread to be had: the kernel blocks the carrier, which is slow but right.
-        // SAFETY: the program's own call.
-        return unsafe { sys::syscall6(nr as usize, args[0], args[1], args[2], args[3], args[4], args[5]) };
+    let helper = loop {
+        if let Some(helper) = start(hub, Job::new(green, nr, args)) {
+            break helper;
+        }
+        if hub.helpers_busy.get() == 0 {
+            // No thread to be had at all: the kernel blocks the carrier, which is slow but right.
+            // SAFETY: the program's own call.
+            return unsafe { sys::syscall6(nr as usize, args[0], args[1], args[2], args[3], args[4], args[5]) };
+        }
+        STARVED.lock().0.push_back(green);
+        let wake = hub.park(Waiting::Helper, None, interruptible);
+        let told = {
+            let starved = &mut STARVED.lock().0;
+            let before = starved.len();
+            starved.retain(|&other| !ptr::eq(other, green));
+            starved.len() == before
+        };
+        if wake == Wake::Interrupted {
+            if told {
+                feed_starved(hub);
+            }
+            return ERESTARTSYS;
+        }
     };
     hub.helpers_busy.set(hub.helpers_busy.get() + 1);
     let mut cancelled = false;
@@ -408,6 +442,7 @@ fn run(hub: &'static Hub, nr: i64, args: [usize; 6], interruptible: bool) -> isi
         (job.result, job.raised)
     };
     POOL.lock().idle.push(ptr::from_ref(helper).cast_mut());
+    feed_starved(hub);
     if let Some(info) = raised {
         signals::send(hub, green, &info);
     }
@@ -432,7 +467,9 @@ pub(crate) unsafe fn rebuild_in_child() {
     unsafe {
         POOL.reset_in_child();
         DISK.reset_in_child();
+        STARVED.reset_in_child();
     }
+    STARVED.lock().0.clear();
     *DISK.lock() = Disk { busy: 0, waiting: VecDeque::new() };
     let mut pool = POOL.lock();
     let all: Vec<_> = pool.idle.drain(..).collect();

@@ -132,6 +132,26 @@ fn is_return_address(address: usize) -> bool {
     user::read::<[u8; 8]>(address.wrapping_sub(8)).is_ok_and(|code| ends_with_call(&code))
 }
 
+/// If a fault at `address` is the overflow of a green thread's stack, whose pointer is `rsp`: one line that says whose.
+/// The guard below the stack makes the fault; a pointer far from it makes something else of it.
+pub(crate) fn stack_overflow(green: &Green, address: usize, rsp: usize) {
+    const FRAME: usize = 64 * 1024;
+    const GUARD: usize = 1 << 20;
+    let low = green.stack_low.get();
+    let below = address < low + 8192 && address >= low.saturating_sub(GUARD);
+    if low == 0 || !below || address.abs_diff(rsp) > FRAME {
+        return;
+    }
+    let name = green.name.get();
+    let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
+    sys::complain(&format!(
+        "thread {} (tid {}, {}) has overflowed its stack; give it a larger one with pthread_attr_setstacksize or ulimit -s",
+        green.number.get(),
+        green.tid.get(),
+        String::from_utf8_lossy(name)
+    ));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -264,6 +264,12 @@ impl Scheduling {
         self.rank.set(rank);
     }
 
+    /// Whether the rank is, or was, somebody else's.
+    #[inline]
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent.get() != 0
+    }
+
     /// Whether this thread has been changed.
     pub(crate) fn is_own(&self) -> bool {
         self.attributes.get().is_some() || self.affinity.borrow().is_some()
@@ -383,7 +389,7 @@ fn change_rank(hub: &Hub, green: &Green, change: impl FnOnce()) {
     }
 }
 
-/// Lends `green` a higher rank, for as long as it holds a lock that somebody of that rank waits for; 0 ends it.
+/// Lends `green` a rank, for as long as it holds a lock that somebody of that rank waits for; 0 ends it.
 pub(crate) fn lend_rank(hub: &Hub, green: &Green, rank: u8) {
     if green.scheduling.lent.get() != rank {
         change_rank(hub, green, || green.scheduling.lent.set(rank));

@@ -2,7 +2,7 @@
 #include "os/channel.h"
 #include <sys/sendfile.h>
 
-static _Thread_local int raised;
+static _Thread_local volatile int raised;
 static void on_pipe(int signal) {
     CHECK_EQ(signal, SIGPIPE);
     raised++;

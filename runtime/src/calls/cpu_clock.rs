@@ -25,9 +25,9 @@ pub(super) fn owner(hub: &Hub, clock: i32) -> Option<Result<&'static Green, isiz
         return Some(Ok(hub.current()));
     }
     match thread_of(clock)? {
+        _ if clock & WHICH > SCHEDULED => Some(Err(EINVAL)),
         0 => Some(Ok(hub.current())),
         tid => match hub.by_tid(tid) {
-            _ if clock & WHICH > SCHEDULED => Some(Err(EINVAL)),
             Some(green) => Some(Ok(green)),
             None if tid > 1 << 22 => Some(Err(EINVAL)),
             None => None,

@@ -217,7 +217,12 @@ pub fn futex(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         command if futex_pi::is_pi(command) => futex_pi::futex(hub, &request, until),
         _ => {
             let kernel_too = request.shared || hub.foreign_threads.load(Relaxed);
-            wake_some(&request, kernel_too).map_or(Pass(Reason::NotOurs), answer)
+            let woken = wake_some(&request, kernel_too);
+            // Who computes and was woken for nothing would find the lock taken again at the end of every slice.
+            if hub.current().computes.get() && matches!(woken, Some(Ok(1..))) {
+                hub.yield_now();
+            }
+            woken.map_or(Pass(Reason::NotOurs), answer)
         }
     }
 }

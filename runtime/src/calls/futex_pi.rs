@@ -6,7 +6,7 @@
 
 use super::futex::{await_wake, check_address, End, Request, Until, ANY, EAGAIN, EINVAL, ETIMEDOUT};
 use super::Outcome::Done;
-use super::{error, Outcome, ERESTARTNOINTR};
+use super::{error, futex_lending, Outcome, ERESTARTNOINTR};
 use crate::futex_queue::{self, Role, Waiter};
 use crate::green_thread::{Green, Waiting};
 use crate::hub::Hub;
@@ -18,7 +18,7 @@ pub(super) const LOCK_PI2: i32 = 13;
 
 const WAITERS: u32 = libc::FUTEX_WAITERS;
 const OWNER_DIED: u32 = libc::FUTEX_OWNER_DIED;
-const OWNER: u32 = libc::FUTEX_TID_MASK;
+pub(super) const OWNER: u32 = libc::FUTEX_TID_MASK;
 /// As far as the kernel, too, follows who waits for whom.
 const LONGEST_CHAIN: usize = 1024;
 
@@ -107,7 +107,12 @@ fn lock(hub: &Hub, word: usize, until: Until) -> Result<isize, isize> {
     if would_deadlock(hub, hub.current(), word) && !waiter.leave() {
         return Err(error(libc::EDEADLK));
     }
-    match await_wake(hub, &waiter, until) {
+    futex_lending::lend(hub, word);
+    let end = await_wake(hub, &waiter, until);
+    if end != End::Woken {
+        futex_lending::review(hub, word);
+    }
+    match end {
         End::Woken => Ok(0),
         End::TimedOut => Err(ETIMEDOUT),
         End::Interrupted => Err(ERESTARTNOINTR),
@@ -130,7 +135,9 @@ fn unlock(hub: &Hub, word: usize) -> Result<isize, isize> {
         return Err(error(libc::EPERM));
     }
     check_address(word)?;
-    hand_over(word, id, 0).map(|()| 0)
+    hand_over(word, id, 0)?;
+    futex_lending::review_owner(hub, hub.current());
+    Ok(0)
 }
 
 /// Takes the lock from owner `id` and gives it to who waits first; `mark` is added for the new owner, or left if there
@@ -184,7 +191,11 @@ fn wait_requeue(hub: &Hub, request: &Request, until: Until) -> Result<isize, isi
         now if now == request.value => Ok(()),
         _ => Err(EAGAIN),
     })?;
-    match await_wake(hub, &waiter, until) {
+    let end = await_wake(hub, &waiter, until);
+    if end != End::Woken {
+        futex_lending::review(hub, lock);
+    }
+    match end {
         End::Woken => Ok(0),
         End::TimedOut => Err(ETIMEDOUT),
         // Once it has been moved, a second try would find the word changed.
@@ -201,5 +212,7 @@ fn requeue(hub: &Hub, request: &Request) -> Result<isize, isize> {
     check_address(from)?;
     check_lock(request)?;
     let acquire = |green: &Green, first: Option<&Waiter>| acquire(hub, to, green, first, limit > 0);
-    futex_queue::requeue_pi(from, to, limit, request.value3, acquire).map(|count| count as isize)
+    let count = futex_queue::requeue_pi(from, to, limit, request.value3, acquire)?;
+    futex_lending::lend(hub, to);
+    Ok(count as isize)
 }

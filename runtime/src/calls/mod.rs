@@ -7,6 +7,7 @@ pub mod fds;
 pub mod futex;
 pub mod futex2;
 pub mod futex_pi;
+mod futex_lending;
 mod futex_wake_op;
 pub mod io;
 pub mod names;

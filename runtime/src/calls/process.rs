@@ -6,7 +6,7 @@ use super::Reason;
 use crate::alloc::HEAP;
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{offload, robust, scheduling, sys, user};
+use crate::{offload, robust, scheduling, signals, sys, user};
 use core::sync::atomic::Ordering::*;
 
 /// A clone or clone3 that is not one of libc's threads.
@@ -110,11 +110,16 @@ fn looks_executable(frame: &Frame) -> bool {
 pub fn execve(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let [a, b, c, d, e, f] = frame.args();
     hub.signals.lend_mask(hub.current());
-    let lent = if looks_executable(frame) { scheduling::lend(hub) } else { None };
+    let likely = looks_executable(frame);
+    let lent = if likely { scheduling::lend(hub) } else { None };
+    let pending = likely && signals::lend_pending(hub, hub.current());
     // SAFETY: the program's own call. It returns only if it failed.
     let result = unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) };
     if let Some(lent) = lent {
         lent.take_back();
+    }
+    if pending {
+        signals::take_pending_back(hub.current());
     }
     hub.signals.take_mask_back();
     Done(result)

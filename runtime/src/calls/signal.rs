@@ -140,6 +140,8 @@ fn send_to(hub: &'static Hub, tid: i32, signal: i32, info: impl FnOnce() -> Resu
         return if tid > 1 << 22 { Done(error(libc::ESRCH)) } else { Pass(Reason::NotOurs) };
     };
     if !hub.others_alive() && tid == hub.tid.load(Relaxed) {
+        // A handler of it may be sending to the call that it interrupted, which is in the kernel.
+        hub.signals.sent_alone.set(true);
         return Pass(Reason::NoOtherGreenThread);
     }
     if !(0..=64).contains(&signal) {
@@ -249,14 +251,7 @@ fn take_pending(hub: &Hub, green: &Green, set: u64) -> Option<Info> {
     if let Some(info) = hub.signals.process.borrow_mut().take(set) {
         return Some(info);
     }
-    // SAFETY: all-zero is a valid siginfo.
-    let mut info: Info = unsafe { core::mem::zeroed() };
-    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: all pointers are ours.
-    let signal = unsafe {
-        sys!(libc::SYS_rt_sigtimedwait, &set as *const u64, &mut info as *mut Info, &now as *const _, SET_BYTES)
-    };
-    (signal > 0).then_some(info)
+    signals::take_from_kernel(set)
 }
 
 pub fn rt_sigtimedwait(hub: &'static Hub, frame: &mut Frame) -> Outcome {

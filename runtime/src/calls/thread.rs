@@ -88,6 +88,9 @@ fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) 
     if !hub.thread_limit.has_room(hub) {
         return Done(error(libc::EAGAIN));
     }
+    if hub.signals.sent_alone.replace(false) {
+        crate::signals::take_pending_back(me);
+    }
     let green = hub.new_green();
     if let Err(errno) = green.scheduling.inherit(&me.scheduling) {
         hub.discard(green);
@@ -96,6 +99,7 @@ fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) 
     let thread_pointer = args.tls as usize;
     green.thread_pointer.set(thread_pointer);
     green.clear_child_tid.set(args.child_tid as usize);
+    green.stack_low.set(args.stack as usize);
     green.mask.set(me.mask.get());
     green.name.set(me.name.get());
     green.has_own_name.set(me.has_own_name.get());

@@ -332,6 +332,10 @@ extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
         hub.give_turn();
         super::drain(hub);
     }
+    if hub.outranked() {
+        hub.give_way_to_higher();
+        super::drain(hub);
+    }
     let green = hub.current();
     // SAFETY: sites are never freed.
     let site = unsafe { &*frame.site };

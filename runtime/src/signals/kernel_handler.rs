@@ -14,7 +14,7 @@ use super::deliver::{self, UContext};
 use super::{action, bit, Info};
 use crate::exit::{self, Position, Window};
 use crate::hub::{current_hub, Hub};
-use crate::{carrier, offload, slice, sys, user};
+use crate::{carrier, offload, report, slice, sys, user};
 use core::arch::global_asm;
 use core::sync::atomic::Ordering::*;
 
@@ -152,6 +152,9 @@ fn on_fault(hub: &'static Hub, signal: i32, info: &Info, context: &mut UContext)
     // As in the kernel: a fault whose signal is blocked or ignored, or has no handler, ends the process. Without our
     // handler the instruction fails again, and the kernel does the rest, with the right context in a core dump.
     if inside || !action.is_handler() || green.mask.get() & bit(signal) != 0 {
+        if signal == libc::SIGSEGV {
+            report::stack_overflow(green, fault_address(info), context.registers.rsp);
+        }
         action::reset_in_kernel(signal);
         context.mask &= !bit(signal);
         return;
@@ -159,6 +162,11 @@ fn on_fault(hub: &'static Hub, signal: i32, info: &Info, context: &mut UContext)
     hub.carrier.inside.store(1, Relaxed);
     deliver::deliver_now(hub, green, context, info, &action);
     hub.carrier.inside.store(0, Relaxed);
+}
+
+fn fault_address(info: &Info) -> usize {
+    // SAFETY: the signal is a fault.
+    unsafe { info.si_addr() as usize }
 }
 
 fn elsewhere(signal: i32, context: &mut UContext, fault: bool) -> usize {

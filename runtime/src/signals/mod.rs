@@ -115,6 +115,8 @@ pub struct HubSignals {
     masks: RefCell<Vec<(u64, usize)>>,
     /// What the kernel has for the carrier.
     kernel_mask: Cell<u64>,
+    /// Signals that the only green thread sent to itself may be pending in the kernel.
+    pub(crate) sent_alone: Cell<bool>,
     /// Our handlers are in place.
     armed: Cell<bool>,
     /// The image of a signal frame on its way to the program's stack.
@@ -135,6 +137,7 @@ impl HubSignals {
             process: RefCell::new(Pending::new()),
             masks: RefCell::new(vec![(0, 1)]),
             kernel_mask: Cell::new(0),
+            sent_alone: Cell::new(false),
             armed: Cell::new(false),
             scratch: UnsafeCell::new(deliver::Scratch::new()),
             alt_stack: Cell::new(AltStack::DISABLED),
@@ -170,6 +173,7 @@ impl HubSignals {
         *self.masks.borrow_mut() = vec![(mask, 1)];
         main.mask.set(mask);
         self.kernel_mask.set(mask);
+        take_over_pending(self, main);
         self.update_kernel_mask();
         deliver::measure_xsave();
         action::take_over();
@@ -269,6 +273,72 @@ impl HubSignals {
         self.kernel_mask.set(self.wanted_kernel_mask());
         self.take_mask_back();
     }
+}
+
+/// Takes a blocked signal of `set` that the kernel holds back: the carrier's own first, then the process's.
+pub(crate) fn take_from_kernel(set: u64) -> Option<Info> {
+    // SAFETY: all-zero is a valid siginfo.
+    let mut info: Info = unsafe { core::mem::zeroed() };
+    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: all pointers are ours.
+    let signal =
+        unsafe { sys!(libc::SYS_rt_sigtimedwait, &set as *const u64, &mut info as *mut Info, &now as *const _, 8) };
+    (signal > 0).then_some(info)
+}
+
+fn pending_in_kernel() -> u64 {
+    let mut set = 0u64;
+    // SAFETY: `set` is ours.
+    unsafe { sys!(libc::SYS_rt_sigpending, &mut set as *mut u64, 8) };
+    set
+}
+
+/// What the main thread was sent and blocks stays its own: from now on all that the kernel holds back is the process's.
+fn take_over_pending(signals: &HubSignals, main: &Green) {
+    let held_back = pending_in_kernel();
+    if held_back == 0 {
+        return;
+    }
+    let mut of_process = Vec::new();
+    while let Some(info) = take_from_kernel(held_back) {
+        if info.si_code == libc::SI_TKILL {
+            main.pending.borrow_mut().push(&info);
+        } else if ALWAYS_OPEN & bit(info.si_signo) != 0 {
+            signals.process.borrow_mut().push(&info);
+        } else {
+            of_process.push(info);
+        }
+    }
+    for info in of_process {
+        // SAFETY: a process may send itself any information.
+        unsafe { sys!(libc::SYS_rt_sigqueueinfo, sys::getpid(), info.si_signo, &info as *const Info) };
+    }
+}
+
+/// Gives the kernel what is pending for a green thread and its process, blocked by its mask, for a program that is
+/// about to be executed: pending signals stay. True if there was anything.
+pub(crate) fn lend_pending(hub: &Hub, green: &Green) -> bool {
+    let mut any = false;
+    let (process, tid) = (hub.pid.load(Relaxed), hub.tid.load(Relaxed));
+    loop {
+        let own = green.pending.borrow_mut().take(!0);
+        let Some(info) = own else { break };
+        any = true;
+        // SAFETY: a process may send itself any information.
+        unsafe { sys!(libc::SYS_rt_tgsigqueueinfo, process, tid, info.si_signo, &info as *const Info) };
+    }
+    loop {
+        let shared = hub.signals.process.borrow_mut().take(!0);
+        let Some(info) = shared else { break };
+        // SAFETY: as above.
+        unsafe { sys!(libc::SYS_rt_sigqueueinfo, process, info.si_signo, &info as *const Info) };
+    }
+    any
+}
+
+/// Ends `lend_pending`, while the carrier's mask is still the green thread's.
+pub(crate) fn take_pending_back(green: &Green) {
+    take_over_pending(&green.hub().signals, green);
 }
 
 pub(crate) fn set_kernel_mask(mask: u64) {
@@ -430,9 +500,13 @@ fn make_info(hub: &Hub, signal: i32, code: i32) -> Info {
     info
 }
 
-/// A plain function, which no handler may interrupt, has left the runtime while signals were queued: the kernel gets
-/// them back and delivers them to the program at once.
+/// A plain function, which no handler may interrupt, has left the runtime while signals wait: the program's handlers run
+/// before the function returns, so that what it answers (a part of a write, say) is seen together with their doings.
 pub(crate) fn hand_back(hub: &Hub) {
+    // A call of libc's through a site of ours, which distributes what is queued and enters handlers. It sets no errno.
+    // SAFETY: neither sets nor asks for a mask.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, core::ptr::null(), core::ptr::null_mut()) };
+    // Where the site could not be redirected, the kernel gets the signals back and delivers them at once.
     while let Some((info, _)) = hub.signals.ring.pop() {
         let (process, tid) = (hub.pid.load(Relaxed), hub.tid.load(Relaxed));
         // SAFETY: a signal to this very thread, with the information that the kernel gave.
