@@ -93,6 +93,8 @@ pub struct Hub {
     parent: Cell<*const Parent>,
     _stack: Mapping,
     turns: Cell<u32>,
+    /// How many turns have ended because they had lasted for a time slice.
+    slices_used: Cell<u64>,
     /// Unparks by other kernel threads.
     remote: Lock<Vec<Remote>>,
     remote_waiting: AtomicBool,
@@ -173,6 +175,7 @@ impl Hub {
             parent: Cell::new(ptr::null()),
             _stack: stack,
             turns: Cell::new(0),
+            slices_used: Cell::new(0),
             remote: Lock::new(Vec::new()),
             remote_waiting: AtomicBool::new(false),
             sleeping: AtomicBool::new(false),
@@ -439,8 +442,24 @@ impl Hub {
     pub(crate) fn give_turn(&self) {
         self.cpu.charge(self, self.current());
         self.current().computes.set(true);
+        self.slices_used.set(self.slices_used.get() + 1);
         self.look(true);
         self.yield_now();
+    }
+
+    /// The current green thread has woken somebody. If it computes, whoever it woke goes first, and whom that one wakes
+    /// in turn: they would find a lock taken again each time, if they only ran at the end of its slices.
+    pub(crate) fn let_pass(&self) {
+        const ROUNDS: usize = 8;
+        if !self.current().computes.get() {
+            return;
+        }
+        let used = self.slices_used.get();
+        for _ in 0..ROUNDS {
+            if !self.yield_now() || self.slices_used.get() != used {
+                return;
+            }
+        }
     }
 
     /// How many turns there have been.

@@ -146,8 +146,6 @@ pub(crate) fn interrupted(rip: &mut usize) -> bool {
 const HELPER_MARK: usize = 0x6772_6565_6e69_6f31;
 
 extern "C" fn helper_main(helper: &'static Helper) -> ! {
-    // SAFETY: names the calling thread.
-    unsafe { sys!(libc::SYS_prctl, libc::PR_SET_NAME, c"greenpatch-io".as_ptr()) };
     let idle = libc::timespec { tv_sec: 0, tv_nsec: IDLE_NS };
     loop {
         while helper.state.load(Acquire) == IDLE {
@@ -242,6 +240,13 @@ fn spawn(hub: &Hub, job: Job) -> Option<&'static Helper> {
     // The child inherits the mask: everything but SIGSETXID is blocked around the clone.
     let mask = !signals::bit(signals::SIGSETXID);
     signals::set_kernel_mask(mask);
+    // So it does the name: whoever lists the threads must not see a helper before it could give itself one.
+    let mut name = [0u8; 16];
+    // SAFETY: a buffer of ours, and a string.
+    unsafe {
+        sys!(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr());
+        sys!(libc::SYS_prctl, libc::PR_SET_NAME, c"greenpatch-io".as_ptr());
+    }
     let result: isize;
     // SAFETY: the child starts on its own stack with its own thread pointer and never returns; the parent's stack and
     // registers are its own.
@@ -262,6 +267,8 @@ fn spawn(hub: &Hub, job: Job) -> Option<&'static Helper> {
             lateout("rcx") _, lateout("r11") _,
         );
     }
+    // SAFETY: the name that the carrier had.
+    unsafe { sys!(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr()) };
     signals::set_kernel_mask(hub.signals.kernel_mask());
     if result < 0 {
         // SAFETY: no thread was made; the box is ours again.

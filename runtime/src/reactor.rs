@@ -68,11 +68,13 @@ impl Reactor {
         // SAFETY: only the carrier opens the poller, and it is dropped only in a forked child.
         let slot = unsafe { &mut *self.poller.get() };
         slot.get_or_insert_with(|| {
-            let (poller, wake) = at_high_numbers(|| {
-                let poller = Poller::new().expect("epoll is not to be had");
-                // SAFETY: makes a descriptor of our own.
-                let wake = unsafe { sys!(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) } as i32;
-                (poller, wake)
+            let (poller, wake) = with_room(|| {
+                at_high_numbers(|| {
+                    let poller = Poller::new().expect("epoll is not to be had");
+                    // SAFETY: makes a descriptor of our own.
+                    let wake = unsafe { sys!(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) } as i32;
+                    (poller, wake)
+                })
             });
             // SAFETY: the eventfd lives as long as the poller.
             let added = unsafe { poller.add_with_mode(&Source(wake), Event::readable(WAKE_KEY), PollMode::Edge) };
@@ -411,6 +413,26 @@ pub fn high_number() -> i32 {
     // SAFETY: `limit` is ours.
     unsafe { sys!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &mut limit as *mut _) };
     (HIGH as u64).min(limit.rlim_cur.saturating_sub(16)) as i32
+}
+
+/// Runs `make` under a higher limit on descriptors, as far as the process may have one: the program may have used up, or
+/// lowered, its own, and what is open stays open under any limit.
+fn with_room<R>(make: impl FnOnce() -> R) -> R {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is ours.
+    unsafe { sys!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &mut limit as *mut _) };
+    let wanted = limit.rlim_cur.max(HIGH as u64).saturating_add(64).min(limit.rlim_max);
+    if wanted <= limit.rlim_cur {
+        return make();
+    }
+    let set = |limit: &libc::rlimit| {
+        // SAFETY: reads a limit of ours.
+        unsafe { sys!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, limit as *const _, 0) }
+    };
+    set(&libc::rlimit { rlim_cur: wanted, ..limit });
+    let made = make();
+    set(&limit);
+    made
 }
 
 /// Runs `make` while every descriptor number below `high_number` is taken.

@@ -21,7 +21,9 @@ struct List {
 }
 
 impl List {
-    const EMPTY: List = List { first: Cell::new(ptr::null()), last: Cell::new(ptr::null()) };
+    const fn new() -> Self {
+        List { first: Cell::new(ptr::null()), last: Cell::new(ptr::null()) }
+    }
 
     fn is_empty(&self) -> bool {
         self.first.get().is_null()
@@ -97,7 +99,7 @@ pub(crate) struct ReadyQueue {
 impl ReadyQueue {
     pub fn new() -> Self {
         ReadyQueue {
-            lists: [const { List::EMPTY }; HIGHEST_RANK as usize + 1],
+            lists: [const { List::new() }; HIGHEST_RANK as usize + 1],
             ranks: Cell::new(0),
             passed_over_since: Cell::new(0),
             others_until: Cell::new(0),

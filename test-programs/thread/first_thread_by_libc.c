@@ -11,7 +11,7 @@ static int told;
 
 static void on_signal(int sig) { caught = sig; }
 
-static void tell(union sigval value) { __atomic_store_n(value.sival_ptr, 1, __ATOMIC_RELEASE); }
+static void tell(union sigval value) { __atomic_store_n((int *)value.sival_ptr, 1, __ATOMIC_RELEASE); }
 
 static int kill_process(void *arg) {
     CHECK_OK(kill(getpid(), SIGUSR1));

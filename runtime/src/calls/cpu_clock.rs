@@ -113,10 +113,8 @@ pub fn getrusage(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Done(result);
     }
     let (user, system) = split(hub.cpu.used(hub, hub.current()));
-    let timeval = |ns: u64| libc::timeval {
-        tv_sec: (ns / 1_000_000_000) as i64,
-        tv_usec: (ns % 1_000_000_000 / 1000) as i64,
-    };
+    let timeval =
+        |ns: u64| libc::timeval { tv_sec: (ns / 1_000_000_000) as i64, tv_usec: (ns % 1_000_000_000 / 1000) as i64 };
     match user::write(frame.rsi, &[timeval(user), timeval(system)]) {
         Ok(()) => Done(0),
         Err(fault) => fault.into(),

@@ -218,9 +218,8 @@ pub fn futex(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         _ => {
             let kernel_too = request.shared || hub.foreign_threads.load(Relaxed);
             let woken = wake_some(&request, kernel_too);
-            // Who computes and was woken for nothing would find the lock taken again at the end of every slice.
-            if hub.current().computes.get() && matches!(woken, Some(Ok(1..))) {
-                hub.yield_now();
+            if matches!(woken, Some(Ok(1..))) {
+                hub.let_pass();
             }
             woken.map_or(Pass(Reason::NotOurs), answer)
         }

@@ -131,4 +131,3 @@ pub fn change_credentials(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
     hub.thread_limit.forget();
     Pass(Reason::NonBlocking)
 }
-

@@ -8,7 +8,7 @@ use super::{error, write_timespec, Reason};
 use crate::frame::Frame;
 use crate::green_thread::Green;
 use crate::hub::Hub;
-use crate::scheduling::{self, Attr, Attributes, ATTR_BYTES, FLAG_RESET_ON_FORK, SCHED_DEADLINE};
+use crate::scheduling::{self, Attr, Attributes, ATTR_BYTES, FLAG_RESET_ON_FORK, FLAG_SUGOV, SCHED_DEADLINE};
 use crate::{sys, user};
 use core::sync::atomic::Ordering::*;
 
@@ -18,7 +18,6 @@ const RESET_ON_FORK: i32 = 0x4000_0000;
 const FLAG_KEEP_POLICY: u64 = 0x08;
 const FLAG_KEEP_PARAMS: u64 = 0x10;
 const FLAG_UTIL_CLAMP: u64 = 0x20 | 0x40;
-const FLAG_SUGOV: u64 = 0x1000_0000;
 const FLAGS: u64 = 0x7f | FLAG_SUGOV;
 const NICEST: i32 = 19;
 const LEAST_NICE: i32 = -20;
@@ -156,7 +155,8 @@ fn set_attr(hub: &'static Hub, tid: i32, address: usize, flags: usize) -> Result
             policy,
             reset_on_fork,
             priority: attr.priority,
-            nice: if fair { attr.nice } else { now.nice },
+            // SCHED_IDLE leaves it for later.
+            nice: if fair && policy != libc::SCHED_IDLE { attr.nice } else { now.nice },
             deadline_flags: if deadline { attr.flags & 0x06 } else { 0 },
             runtime: match attr.runtime {
                 runtime if fair && runtime != 0 => runtime.clamp(100_000, 100_000_000),
@@ -277,7 +277,9 @@ pub fn sched_getaffinity(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         // SAFETY: the program's own pointer.
         let result = unsafe { sys!(libc::SYS_sched_getaffinity, tid, bytes, address) };
         green.scheduling.with_affinity(|processors| match processors {
-            Some(processors) if result > 0 => user::write_slice(address, &processors[..processors.len().min(result as usize)]),
+            Some(processors) if result > 0 => {
+                user::write_slice(address, &processors[..processors.len().min(result as usize)])
+            }
             _ => Ok(()),
         })?;
         Ok(result)

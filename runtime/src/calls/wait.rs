@@ -188,7 +188,8 @@ mod tests {
 
     #[test]
     fn answers_as_the_kernel_writes_them() {
-        let fields = [offset_of!(Answer, code), offset_of!(Answer, pid), offset_of!(Answer, uid), offset_of!(Answer, status)];
+        let fields =
+            [offset_of!(Answer, code), offset_of!(Answer, pid), offset_of!(Answer, uid), offset_of!(Answer, status)];
         assert_eq!(fields, [8, 16, 20, 24]);
         assert_eq!(size_of::<Answer>(), 128);
         let answer = Answer { signal: 17, code: 1, pid: 42, uid: 7, status: 3, ..Answer::default() };

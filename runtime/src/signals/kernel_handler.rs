@@ -14,7 +14,7 @@ use super::deliver::{self, UContext};
 use super::{action, bit, Info};
 use crate::exit::{self, Position, Window};
 use crate::hub::{current_hub, Hub};
-use crate::{carrier, offload, report, slice, sys, user};
+use crate::{carrier, offload, report, robust, slice, sys, user};
 use core::arch::global_asm;
 use core::sync::atomic::Ordering::*;
 
@@ -154,6 +154,12 @@ fn on_fault(hub: &'static Hub, signal: i32, info: &Info, context: &mut UContext)
     if inside || !action.is_handler() || green.mask.get() & bit(signal) != 0 {
         if signal == libc::SIGSEGV {
             report::stack_overflow(green, fault_address(info), context.registers.rsp);
+        }
+        if !inside {
+            hub.carrier.inside.store(1, Relaxed);
+            // A list that leads nowhere must end the walk, not the process.
+            super::set_kernel_mask(!super::ALWAYS_OPEN);
+            robust::process_ends(hub);
         }
         action::reset_in_kernel(signal);
         context.mask &= !bit(signal);

@@ -10,6 +10,8 @@ use greenpatch_runtime::sys;
 use libc::{c_int, clockid_t, timespec};
 use redhook::{hook, real};
 
+const _: [unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int; 2] = [libc::clock_gettime, libc::clock_getres];
+
 fn is_of_cpu(clock: clockid_t) -> bool {
     clock < 0 || clock == libc::CLOCK_THREAD_CPUTIME_ID
 }
@@ -54,5 +56,5 @@ hook! {
 
 /// The runtime's own clock is libc's function.
 pub fn lend_to_runtime() {
-    sys::set_clock_function(unsafe { core::mem::transmute::<usize, _>(clock_gettime.get() as usize) });
+    sys::set_clock_function(real!(clock_gettime));
 }

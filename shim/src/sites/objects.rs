@@ -77,10 +77,6 @@ impl Object {
     pub fn read_u32(&self, address: usize) -> Option<u32> {
         self.array(address).map(u32::from_le_bytes)
     }
-
-    pub fn read_u64(&self, address: usize) -> Option<u64> {
-        self.array(address).map(u64::from_le_bytes)
-    }
 }
 
 /// All loaded objects.
