@@ -88,9 +88,14 @@ impl Slice {
     /// A tick has interrupted the runtime.
     pub(crate) fn mark(&self, hub: &Hub) {
         if self.is_over(hub) {
-            self.over.set(true);
-            hub.carrier.call_attention();
+            self.end_turn(hub);
         }
+    }
+
+    /// The current turn is to end at the next way out.
+    pub(crate) fn end_turn(&self, hub: &Hub) {
+        self.over.set(true);
+        hub.carrier.call_attention();
     }
 
     /// Whether the current turn is to end at the way out.

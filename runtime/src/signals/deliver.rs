@@ -443,6 +443,9 @@ extern "C" fn gp_sigreturn(hub: &'static Hub, context: &mut UContext) -> u32 {
             context.registers.rip = resume_address(context.registers.rip);
         }
     }
+    if hub.slice.take_mark() {
+        hub.give_turn();
+    }
     super::drain(hub);
     if let Some((info, action)) = take(hub, green) {
         let vectors = match vector_bytes(context.registers.vectors) {

@@ -128,7 +128,12 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
     if in_program {
         hub.carrier.inside.store(1, Relaxed);
         super::drain(hub);
-        if tick && hub.slice.is_over(hub) && !super::deliverable(hub, hub.current()) {
+        let over = tick && hub.slice.is_over(hub);
+        if over && super::deliverable(hub, hub.current()) {
+            // Its handlers first; the turn ends when the first of them returns or calls.
+            hub.slice.end_turn(hub);
+        }
+        if over && !super::deliverable(hub, hub.current()) {
             // Still inside: a signal that comes before the first instruction there must only be queued.
             deliver::preempt(hub, context);
         } else {

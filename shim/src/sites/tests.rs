@@ -203,9 +203,9 @@ fn branches_behind_the_call_are_encoded_anew() {
 #[test]
 fn some_calls_are_never_redirected() {
     let vfork: &[u8] = &[0xb8, 58, 0, 0, 0];
-    let exit: &[u8] = &[0xba, 231, 0, 0, 0, 0x89, 0xd0];
+    let by_register: &[u8] = &[0xba, 58, 0, 0, 0, 0x89, 0xd0];
     let restorer: &[u8] = &[0x00, 0x48, 0xc7, 0xc0, 15, 0, 0, 0];
-    for before in [vfork, exit, restorer] {
+    for before in [vfork, by_register, restorer] {
         let reason = Code::new(&[before, &SYSCALL, &[RET]]).window().expect_err("no window");
         assert!(reason.starts_with("never"), "{reason}");
     }
