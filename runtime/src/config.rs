@@ -215,7 +215,7 @@ pub static SETTINGS: [Setting; 11] = [
     Setting {
         name: "GREENPATCH_STATS",
         default: "0",
-        help: "1: report on stderr, at the first thread and at exit, what was done",
+        help: "1: report on stderr, at the first thread, what was redirected",
         parse: |c, v| choose(&mut c.stats, v, ONE_ZERO),
         show: |c| shown(c.stats, ONE_ZERO),
     },

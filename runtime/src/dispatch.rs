@@ -290,6 +290,7 @@ fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
         hub.carrier.call_attention();
         return Way::Exit;
     }
+    hub.slice.make_up(hub);
     green.where_from.set(site.syscall + 2);
     green.stack_at.set(frame.rsp);
     match call(hub, frame) {

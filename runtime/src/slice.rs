@@ -22,6 +22,8 @@ pub struct Slice {
     /// The hub's count of turns at the last tick.
     turn: Cell<u32>,
     over: Cell<bool>,
+    /// There should be a timer, and the kernel refused one: pending signals and timers of a user are limited.
+    missing: Cell<bool>,
 }
 
 /// The kernel's `struct sigevent`.
@@ -42,7 +44,7 @@ pub(crate) fn is_tick(info: &Info) -> bool {
 
 impl Slice {
     pub(crate) fn new(length: Option<Duration>) -> Self {
-        Slice { length, timer: Cell::new(-1), turn: Cell::new(0), over: Cell::new(false) }
+        Slice { length, timer: Cell::new(-1), turn: Cell::new(0), over: Cell::new(false), missing: Cell::new(false) }
     }
 
     /// Starts the timer, if there is none yet. Called when there is a second green thread.
@@ -76,6 +78,16 @@ impl Slice {
                 sys!(libc::SYS_timer_settime, timer, 0, &setting as *const libc::itimerspec, 0);
                 self.timer.set(timer);
             }
+            self.missing.set(made != 0);
+        }
+    }
+
+    /// For as long as there is no timer each call ends a turn, and asks for a timer again.
+    #[inline]
+    pub(crate) fn make_up(&self, hub: &Hub) {
+        if self.missing.get() {
+            self.start(hub);
+            self.end_turn(hub);
         }
     }
 
@@ -107,5 +119,6 @@ impl Slice {
         // Timers are not inherited.
         self.timer.set(-1);
         self.over.set(false);
+        self.missing.set(false);
     }
 }
