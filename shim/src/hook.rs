@@ -31,12 +31,48 @@ pub fn answer(result: isize) -> isize {
     }
 }
 
+extern "Rust" {
+    /// What `found_early!` collects; the linker defines both ends.
+    #[link_name = "__start_gp_hooks"]
+    static FIRST: fn();
+    #[link_name = "__stop_gp_hooks"]
+    static END: fn();
+}
+
+/// Looks libc's own functions up while one thread runs. Later it would be done in a hook, and several kernel threads
+/// that come to it at once wait for each other with functions that are hooked.
+pub fn find_all() {
+    let mut find = &raw const FIRST;
+    while find != &raw const END {
+        // SAFETY: the section holds nothing but such functions.
+        unsafe {
+            (*find)();
+            find = find.add(1);
+        }
+    }
+}
+
+/// Has `find_all` look up what a `redhook::hook!` in the same module stands before.
+#[macro_export]
+macro_rules! found_early {
+    ($name:ident) => {
+        const _: () = {
+            #[used]
+            #[link_section = "gp_hooks"]
+            static FIND: fn() = || {
+                let _ = redhook::real!($name);
+            };
+        };
+    };
+}
+
 /// Declares a hook of a libc function: `hooked! { fn name(arg: type, …) -> type, libc::name => |hub| try }`.
 /// The compiler checks the signature against the `libc` crate's.
 #[macro_export]
 macro_rules! hooked {
     (fn $name:ident ( $($arg:ident : $type:ty),* ) -> $result:ty as $hook:ident, $declared:expr => |$hub:ident| $try:expr) => {
         const _: unsafe extern "C" fn($($type),*) -> $result = $declared;
+        $crate::found_early!($name);
         redhook::hook! {
             unsafe fn $name($($arg: $type),*) -> $result => $hook {
                 match $crate::hook::short_way(|$hub| $try) {

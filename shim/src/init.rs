@@ -1,6 +1,6 @@
 //! Start: settings at load, arming at the first thread.
 
-use crate::{heritage, sites};
+use crate::{heritage, hook, sites};
 use core::sync::atomic::{AtomicU8, Ordering::*};
 use ctor::ctor;
 use greenpatch_runtime::config::{entries, Arm, Config, Fallback, KernelFeature, EXIT_STATUS};
@@ -54,6 +54,7 @@ pub fn ready() {
     if STATE.load(Acquire) != ASLEEP {
         return;
     }
+    hook::find_all();
     // SAFETY: asks the auxiliary vector.
     let secure = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
     // SAFETY: libc's environment, which nobody changes while a program is being loaded.

@@ -61,6 +61,7 @@ int main(void) {
         if (pid == 0) {
             pthread_t t = spawn(hold, &way);
             // Somebody of the dying process waits as well.
+            EVENTUALLY(__atomic_load_n(&shared->locked, __ATOMIC_SEQ_CST) == 1);
             spawn(wait_for_it, NULL);
             if (way == RETURN) {
                 join_thread(t);

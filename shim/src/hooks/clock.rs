@@ -3,6 +3,7 @@
 
 #![allow(static_mut_refs, clippy::undocumented_unsafe_blocks, clippy::missing_safety_doc)]
 
+use crate::found_early;
 use crate::hook::answer;
 use greenpatch_runtime::calls::{cpu_clock, write_timespec};
 use greenpatch_runtime::guard::Inside;
@@ -32,6 +33,7 @@ fn resolution(clock: clockid_t, time: *mut timespec) -> Option<isize> {
     cpu_clock::resolution(inside.hub(), clock, time as usize)
 }
 
+found_early!(clock_gettime);
 hook! {
     unsafe fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int => read_clock {
         if is_of_cpu(clock) {
@@ -43,6 +45,7 @@ hook! {
     }
 }
 
+found_early!(clock_getres);
 hook! {
     unsafe fn clock_getres(clock: clockid_t, time: *mut timespec) -> c_int => read_resolution {
         if is_of_cpu(clock) {

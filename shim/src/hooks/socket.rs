@@ -2,6 +2,7 @@
 
 #![allow(static_mut_refs, clippy::undocumented_unsafe_blocks, clippy::missing_safety_doc)]
 
+use crate::found_early;
 use crate::hooked;
 use greenpatch_runtime::calls::{io, socket as sockets};
 use greenpatch_runtime::hub::current_hub;
@@ -25,6 +26,7 @@ hooked! { fn accept(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -
 hooked! { fn connect(fd: c_int, address: *const sockaddr, length: socklen_t) -> c_int as try_connect,
     libc::connect => |hub| sockets::try_connect(hub, fd, address as usize, length as usize) }
 
+found_early!(socket);
 redhook::hook! {
     unsafe fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int => note_and_socket {
         let fd = unsafe { redhook::real!(socket)(domain, kind, protocol) };

@@ -2,12 +2,14 @@
 
 #![allow(static_mut_refs, clippy::undocumented_unsafe_blocks, clippy::missing_safety_doc)]
 
+use crate::found_early;
 use crate::init;
 use core::ffi::c_void;
 use greenpatch_runtime::carrier;
 use libc::{c_int, c_long, pthread_attr_t, pthread_t};
 use redhook::{hook, real};
 
+found_early!(pthread_create);
 hook! {
     unsafe fn pthread_create(
         thread: *mut pthread_t, attributes: *const pthread_attr_t, body: *mut c_void, argument: *mut c_void
@@ -18,6 +20,7 @@ hook! {
     }
 }
 
+found_early!(pthread_cancel);
 hook! {
     unsafe fn pthread_cancel(thread: pthread_t) -> c_int => mark_and_cancel {
         if init::is_armed() {
@@ -31,6 +34,7 @@ hook! {
     }
 }
 
+found_early!(syscall);
 hook! {
     unsafe fn syscall(
         number: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize
