@@ -4,9 +4,9 @@
 //! What other kernel threads may touch is `remote`, the reactor's table and the futex queues, each behind a lock.
 
 use crate::carrier::{self, Carrier};
-use crate::green_thread::{Green, State, Wake, Waiting};
 use crate::config::Config;
 use crate::cpu_clock::CpuClock;
+use crate::green_thread::{Green, State, Waiting, Wake};
 use crate::lock::Lock;
 use crate::modules::Module;
 use crate::reactor::Reactor;

@@ -239,10 +239,8 @@ impl Reactor {
             // SAFETY: the buffer has room for EVENTS.
             return unsafe { sys!(libc::SYS_epoll_wait, epoll, buffer, EVENTS, 0) };
         }
-        let timespec = timeout.map(|ns| libc::timespec {
-            tv_sec: (ns / 1_000_000_000) as i64,
-            tv_nsec: (ns % 1_000_000_000) as i64,
-        });
+        let timespec = timeout
+            .map(|ns| libc::timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 });
         let timespec = timespec.as_ref().map_or(0, |timespec| timespec as *const _ as usize);
         if !NO_EPOLL_PWAIT2.load(Relaxed) {
             // SAFETY: the buffer has room for EVENTS, and the timeout outlives the call.
@@ -255,8 +253,7 @@ impl Reactor {
         // ppoll has the nanoseconds that epoll_wait lacks.
         let mut poll = libc::pollfd { fd: epoll as i32, events: libc::POLLIN, revents: 0 };
         // SAFETY: `poll` and the timeout outlive the call.
-        let ready =
-            unsafe { hub.carrier.wait(libc::SYS_ppoll, &mut poll as *mut _ as usize, 1, timespec, 0) };
+        let ready = unsafe { hub.carrier.wait(libc::SYS_ppoll, &mut poll as *mut _ as usize, 1, timespec, 0) };
         if ready <= 0 {
             return ready;
         }

@@ -39,7 +39,9 @@ struct SigEvent {
 /// Whether a signal is a tick of ours.
 pub(crate) fn is_tick(info: &Info) -> bool {
     // SAFETY: a timer's signal has the value that the timer was made with.
-    info.si_signo == SIGSETXID && info.si_code == libc::SI_TIMER && unsafe { info.si_value() }.sival_ptr as usize == MARK
+    info.si_signo == SIGSETXID
+        && info.si_code == libc::SI_TIMER
+        && unsafe { info.si_value() }.sival_ptr as usize == MARK
 }
 
 impl Slice {

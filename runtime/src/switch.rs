@@ -157,8 +157,7 @@ impl Mapping {
         let bytes = ((bytes + 4095) & !4095) + 4096;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a new mapping.
-        let address =
-            unsafe { sys!(libc::SYS_mmap, 0, bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1isize, 0) };
+        let address = unsafe { sys!(libc::SYS_mmap, 0, bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1isize, 0) };
         if (-4095..0).contains(&address) {
             return None;
         }

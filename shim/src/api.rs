@@ -13,7 +13,8 @@ use greenpatch_runtime::modules::Modules;
 pub unsafe extern "C" fn greenpatch_is_patched(module: *const c_char) -> c_int {
     init::ready();
     // SAFETY: the caller's promise.
-    let named = (!module.is_null()).then(|| unsafe { CStr::from_ptr(module) }).and_then(|name| Modules::named(name.to_bytes()));
+    let named =
+        (!module.is_null()).then(|| unsafe { CStr::from_ptr(module) }).and_then(|name| Modules::named(name.to_bytes()));
     let Some(named) = named else {
         // SAFETY: the calling thread's own errno.
         unsafe { *libc::__errno_location() = libc::EINVAL };

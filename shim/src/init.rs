@@ -177,7 +177,17 @@ fn kernel_threads() -> u64 {
     // SAFETY: all-zero is a valid `stat`.
     let mut stat: libc::stat = unsafe { core::mem::zeroed() };
     // SAFETY: a path and a buffer of ours.
-    let found = unsafe { sys::syscall6(libc::SYS_stat as usize, c"/proc/self/task".as_ptr() as usize, &mut stat as *mut _ as usize, 0, 0, 0, 0) };
+    let found = unsafe {
+        sys::syscall6(
+            libc::SYS_stat as usize,
+            c"/proc/self/task".as_ptr() as usize,
+            &mut stat as *mut _ as usize,
+            0,
+            0,
+            0,
+            0,
+        )
+    };
     if found == 0 {
         stat.st_nlink.saturating_sub(2).max(1)
     } else {

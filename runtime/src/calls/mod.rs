@@ -1,13 +1,13 @@
 //! The calls: our implementations of system calls. Each tries, parks and retries; see `dispatch` for the table.
 
 pub mod cpu_clock;
-pub mod epoll;
 pub mod dirents;
+pub mod epoll;
 pub mod fds;
 pub mod futex;
 pub mod futex2;
-pub mod futex_pi;
 mod futex_lending;
+pub mod futex_pi;
 mod futex_wake_op;
 pub mod io;
 pub mod names;

@@ -327,8 +327,8 @@ impl SignalDescriptor {
     fn new(set: u64) -> Self {
         // SAFETY: makes descriptors of our own.
         unsafe {
-            let low =
-                sys!(libc::SYS_signalfd4, -1isize, &set as *const u64, 8, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) as i32;
+            let low = sys!(libc::SYS_signalfd4, -1isize, &set as *const u64, 8, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+                as i32;
             let high = sys!(libc::SYS_fcntl, low, libc::F_DUPFD_CLOEXEC, high_number()) as i32;
             if high < 0 {
                 return SignalDescriptor(low);

@@ -180,13 +180,7 @@ fn take(hub: &Hub, green: &Green) -> Option<(Info, Action)> {
 
 /// Builds the frame for one signal in the hub's scratch buffer and changes the green thread's state as the kernel
 /// would: mask, saved mask, alternate stack, one-shot action.
-fn build(
-    hub: &Hub,
-    green: &Green,
-    info: &Info,
-    action: &Action,
-    from: &Interrupted,
-) -> Result<Entering, BadStack> {
+fn build(hub: &Hub, green: &Green, info: &Info, action: &Action, from: &Interrupted) -> Result<Entering, BadStack> {
     let alt = green.alt_stack.get();
     let on_alt = alt.holds(from.registers.rsp);
     let top = if action.has(libc::SA_ONSTACK) && alt.flags & libc::SS_DISABLE == 0 && !on_alt {
@@ -351,9 +345,7 @@ extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
         }
         return 0;
     };
-    let restart = !done
-        || result == ERESTARTNOINTR
-        || (result == ERESTARTSYS && action.has(libc::SA_RESTART));
+    let restart = !done || result == ERESTARTNOINTR || (result == ERESTARTSYS && action.has(libc::SA_RESTART));
     let (rax, shown_rip, real_rip) = if restart {
         (frame.number, site.syscall, site.redo)
     } else if interrupted {

@@ -94,8 +94,7 @@ mod tests {
         for (signal, code) in [(40, 1), (10, 1), (10, 2), (40, 2), (34, 1)] {
             pending.push(&info(signal, code));
         }
-        let taken: Vec<_> =
-            std::iter::from_fn(|| pending.take(!0)).map(|info| (info.si_signo, info.si_code)).collect();
+        let taken: Vec<_> = std::iter::from_fn(|| pending.take(!0)).map(|info| (info.si_signo, info.si_code)).collect();
         assert_eq!(taken, [(10, 1), (34, 1), (40, 1), (40, 2)]);
         assert_eq!(pending.set(), 0);
     }

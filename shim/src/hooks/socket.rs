@@ -9,22 +9,22 @@ use greenpatch_runtime::hub::current_hub;
 use libc::{c_int, c_void, size_t, sockaddr, socklen_t, ssize_t};
 
 hooked! { fn read(fd: c_int, buffer: *mut c_void, count: size_t) -> ssize_t as try_read,
-    libc::read => |hub| io::try_read(hub, fd, buffer as usize, count) }
+libc::read => |hub| io::try_read(hub, fd, buffer as usize, count) }
 
 hooked! { fn write(fd: c_int, buffer: *const c_void, count: size_t) -> ssize_t as try_write,
-    libc::write => |hub| io::try_write(hub, fd, buffer as usize, count) }
+libc::write => |hub| io::try_write(hub, fd, buffer as usize, count) }
 
 hooked! { fn recv(fd: c_int, buffer: *mut c_void, count: size_t, flags: c_int) -> ssize_t as try_recv,
-    libc::recv => |hub| sockets::try_recv(hub, fd, buffer as usize, count, flags) }
+libc::recv => |hub| sockets::try_recv(hub, fd, buffer as usize, count, flags) }
 
 hooked! { fn send(fd: c_int, buffer: *const c_void, count: size_t, flags: c_int) -> ssize_t as try_send,
-    libc::send => |hub| sockets::try_send(hub, fd, buffer as usize, count, flags) }
+libc::send => |hub| sockets::try_send(hub, fd, buffer as usize, count, flags) }
 
 hooked! { fn accept(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int as try_accept,
-    libc::accept => |hub| sockets::try_accept(hub, fd, address as usize, length as usize, 0) }
+libc::accept => |hub| sockets::try_accept(hub, fd, address as usize, length as usize, 0) }
 
 hooked! { fn connect(fd: c_int, address: *const sockaddr, length: socklen_t) -> c_int as try_connect,
-    libc::connect => |hub| sockets::try_connect(hub, fd, address as usize, length as usize) }
+libc::connect => |hub| sockets::try_connect(hub, fd, address as usize, length as usize) }
 
 found_early!(socket);
 redhook::hook! {

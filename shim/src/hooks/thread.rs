@@ -48,4 +48,3 @@ hook! {
         unsafe { real!(syscall)(number, a, b, c, d, e, f) }
     }
 }
-

@@ -6,7 +6,7 @@ use crate::hooked;
 use libc::{c_int, c_uint, timespec};
 
 hooked! { fn nanosleep(request: *const timespec, remaining: *mut timespec) -> c_int as try_nanosleep,
-    libc::nanosleep => |hub| { let _ = hub; None } }
+libc::nanosleep => |hub| { let _ = hub; None } }
 
 hooked! { fn usleep(microseconds: c_uint) -> c_int as try_usleep,
-    libc::usleep => |hub| { let _ = hub; None } }
+libc::usleep => |hub| { let _ = hub; None } }

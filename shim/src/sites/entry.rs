@@ -15,10 +15,10 @@
 //! libc's own code keeps nothing in `ymm` and above across a system call, so `xmm0..15` are enough there. Elsewhere a
 //! compiler may have inlined the instruction between vector code, and all that XSAVE knows is kept.
 
+use super::Entries;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use greenpatch_runtime::dispatch::NUMBERS;
-use super::Entries;
 use greenpatch_runtime::frame::{CallSite, Frame};
 
 /// Bytes of a frame, a multiple of 64 so that the vector area below it is aligned.
