@@ -1,0 +1,154 @@
+//! Park and unpark: the one way a green thread stops and starts, and the ways in which it gives its turn away.
+
+use super::*;
+
+impl Hub {
+    /// Stops the current green thread until `unpark`, `deadline` (ns of CLOCK_MONOTONIC) or, if `interruptible`, a
+    /// signal that a handler is to take. The one way a green thread stops.
+    pub fn park(&self, waiting: Waiting, deadline: Option<u64>, interruptible: bool) -> Wake {
+        let green = self.current();
+        if interruptible && signals::deliverable(self, green) {
+            return Wake::Interrupted;
+        }
+        green.generation.set(green.generation.get() + 1);
+        green.state.set(State::Parked);
+        green.computes.set(false);
+        green.waiting.set(waiting);
+        green.interruptible.set(interruptible);
+        if let Some(deadline) = deadline {
+            green.timed.set(true);
+            self.timers.borrow_mut().set(deadline, Ticket { green, generation: green.generation.get() });
+        }
+        self.switch_to_hub(green);
+        green.waiting.set(Waiting::Nothing);
+        if green.timed.replace(false) && green.wake.get() != Wake::TimedOut {
+            self.timers.borrow_mut().cancelled(Ticket::is_valid);
+        }
+        // A signal that came for a green thread already made ready interrupts it as well, as in the kernel.
+        if interruptible && green.wake.get() == Wake::Unparked && signals::deliverable(self, green) {
+            return Wake::Interrupted;
+        }
+        green.wake.get()
+    }
+
+    /// Makes a parked green thread ready; does nothing to one that is not parked.
+    #[inline]
+    pub fn unpark(&self, green: &Green) {
+        self.end_park(green, Wake::Unparked);
+    }
+
+    pub(crate) fn end_park(&self, green: &Green, wake: Wake) {
+        if green.state.get() == State::Parked {
+            green.wake.set(wake);
+            self.make_ready(green);
+        }
+    }
+
+    /// Ends a park because of a signal, if it may be.
+    pub(crate) fn interrupt(&self, green: &Green) {
+        if green.interruptible.get() {
+            self.end_park(green, Wake::Interrupted);
+        }
+    }
+
+    /// Unparks from any kernel thread.
+    pub fn unpark_remote(&self, green: *const Green) {
+        self.tell(Remote::Unpark(green));
+    }
+
+    /// Sends a signal to a green thread from any kernel thread.
+    pub fn signal_remote(&self, tid: i32, info: signals::Info) {
+        self.tell(Remote::Signal(tid, Box::new(info)));
+        // A carrier that runs the program looks at its next call, or when its time slice is over.
+        self.carrier.call_attention();
+    }
+
+    pub(super) fn tell(&self, message: Remote) {
+        self.remote.lock().push(message);
+        self.remote_waiting.store(true, SeqCst);
+        if self.sleeping.swap(false, SeqCst) {
+            self.reactor.wake();
+        }
+    }
+
+    /// Lets every other ready green thread run first. False if there was none.
+    pub fn yield_now(&self) -> bool {
+        self.look(false);
+        if self.ready.is_empty() {
+            return false;
+        }
+        let green = self.current();
+        self.make_ready(green);
+        self.switch_to_hub(green);
+        true
+    }
+
+    /// Whether somebody of a higher priority than the current green thread's is ready.
+    pub(crate) fn outranked(&self) -> bool {
+        self.ready.top_rank() > self.current().scheduling.rank()
+    }
+
+    /// Whoever outranks the current green thread runs first; it goes on before its equals.
+    pub(crate) fn give_way_to_higher(&self) {
+        let green = self.current();
+        green.state.set(State::Ready);
+        self.ready.push_front(green);
+        self.switch_to_hub(green);
+    }
+
+    /// The turn of the current green thread is over: timers and descriptors are served, and everybody ready runs.
+    pub(crate) fn give_turn(&self) {
+        self.cpu.charge(self, self.current());
+        self.current().computes.set(true);
+        self.slices_used.set(self.slices_used.get() + 1);
+        self.look(true);
+        self.yield_now();
+    }
+
+    /// The current green thread has woken somebody. If it computes, whoever it woke goes first, and whom that one wakes
+    /// in turn: they would find a lock taken again each time, if they only ran at the end of its slices.
+    pub(crate) fn let_pass(&self) {
+        const ROUNDS: usize = 8;
+        if !self.current().computes.get() {
+            return;
+        }
+        let used = self.slices_used.get();
+        for _ in 0..ROUNDS {
+            if !self.yield_now() || self.slices_used.get() != used {
+                return;
+            }
+        }
+    }
+
+    /// How many turns there have been.
+    pub(crate) fn turn(&self) -> u32 {
+        self.turns.get()
+    }
+
+    /// Whether a green thread waits for its turn.
+    #[inline]
+    pub fn somebody_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    pub(super) fn make_ready(&self, green: &Green) {
+        green.state.set(State::Ready);
+        self.ready.push(green);
+        if green.scheduling.rank() > self.current().scheduling.rank() {
+            // Whoever made it ready gives way on its way out.
+            self.carrier.call_attention();
+        }
+    }
+
+    pub(super) fn switch_to_hub(&self, green: &Green) {
+        let parent = green.parent.get();
+        if parent.is_null() {
+            // SAFETY: the main green thread is the only one without a parent, and it resumes the hub, which is
+            // suspended while main runs.
+            unsafe { (*self.fiber.get()).as_mut().expect("a hub has a fiber").resume(()) };
+        } else {
+            // SAFETY: the yielder lives at the base of the green thread's own coroutine.
+            unsafe { (*parent).suspend(()) };
+        }
+    }
+}

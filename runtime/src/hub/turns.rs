@@ -1,0 +1,153 @@
+//! The hub's loop: whose turn is next, what to do when it is nobody's, and the burial of threads that have ended.
+
+use super::*;
+
+impl Hub {
+    pub(super) fn run(&'static self) {
+        loop {
+            let green = self.next();
+            self.current.set(green);
+            self.slice.take_mark();
+            if signals::deliverable(self, green) {
+                self.carrier.call_attention();
+            }
+            green.state.set(State::Running);
+            if self.float.get() != green.float.get() {
+                green.float.get().load();
+            }
+            // SAFETY: the green thread's own thread pointer.
+            unsafe { switch::set_thread_pointer(green.thread_pointer.get()) };
+            if ptr::eq(green, self.main) && green.parent.get().is_null() {
+                // SAFETY: the yielder lives at the base of the hub's stack.
+                unsafe { (*self.parent.get()).suspend(()) };
+            } else {
+                // SAFETY: only the hub resumes a green thread, and it is not running.
+                unsafe { (*green.fiber.get()).as_mut().expect("a green thread has a fiber").resume(()) };
+            }
+            let float = FloatControl::current();
+            self.float.set(float);
+            let left = self.current();
+            left.float.set(float);
+            self.cpu.charge(self, left);
+            if left.state.get() == State::Exiting {
+                self.bury(left);
+            }
+        }
+    }
+
+    /// The next green thread to run; waits for one.
+    pub(super) fn next(&self) -> &'static Green {
+        loop {
+            let turns = self.turns.get() + 1;
+            self.turns.set(turns);
+            if self.carrier.attention.load(Relaxed) != 0 {
+                signals::drain(self);
+            }
+            if self.remote_waiting.load(Relaxed) {
+                self.drain_remote();
+            }
+            if turns.is_multiple_of(TURNS_PER_LOOK) {
+                self.look(true);
+            }
+            if let Some(green) = self.ready.pop() {
+                return green;
+            }
+            self.idle();
+        }
+    }
+
+    /// Fires due timers and, if `descriptors`, takes what the reactor has, without waiting.
+    pub(super) fn look(&self, descriptors: bool) {
+        if self.remote_waiting.load(Relaxed) {
+            self.drain_remote();
+        }
+        if !self.timers.borrow().is_empty() {
+            self.fire(sys::now());
+        }
+        if descriptors {
+            self.reactor.poll(self, Some(0));
+        }
+    }
+
+    pub(super) fn fire(&self, now: u64) {
+        loop {
+            let due = self.timers.borrow_mut().pop_due(now);
+            let Some(ticket) = due else { return };
+            if ticket.is_valid() {
+                // SAFETY: records are never freed.
+                self.end_park(unsafe { &*ticket.green }, Wake::TimedOut);
+            }
+        }
+    }
+
+    pub(super) fn idle(&self) {
+        let deadline = self.timers.borrow_mut().next(Ticket::is_valid);
+        let now = if deadline.is_some() { sys::now() } else { 0 };
+        let timeout = match deadline {
+            Some(deadline) if deadline <= now => {
+                self.fire(now);
+                return;
+            }
+            Some(deadline) => Some(deadline - now),
+            None => None,
+        };
+        // Whoever finds us sleeping writes to a descriptor that is made here.
+        self.reactor.prepare();
+        self.sleeping.store(true, SeqCst);
+        if self.remote_waiting.load(SeqCst) {
+            self.sleeping.store(false, Relaxed);
+            return;
+        }
+        if timeout.is_none() && !self.deadlock_reported.get() && report::nothing_can_wake(self) {
+            self.deadlock_reported.set(true);
+            report::deadlock(self);
+        }
+        self.reactor.poll(self, timeout);
+        self.sleeping.store(false, Relaxed);
+    }
+
+    pub(crate) fn drain_remote(&self) {
+        self.remote_waiting.store(false, SeqCst);
+        let messages = core::mem::take(&mut *self.remote.lock());
+        for message in messages {
+            match message {
+                // SAFETY: records are never freed; a wake-up for a park that is over is harmless.
+                Remote::Unpark(green) => self.unpark(unsafe { &*green }),
+                Remote::Signal(tid, info) => {
+                    if let Some(green) = self.by_tid(tid) {
+                        signals::send(self, green, &info);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The green thread has left its stack for good: tell who joins it, and use the record again.
+    pub(super) fn bury(&self, green: &'static Green) {
+        // SAFETY: the native thread pointer is valid as long as the process; the dead thread's may be unmapped by its
+        // joiner as soon as it is told.
+        unsafe { switch::set_thread_pointer(self.native_thread_pointer) };
+        green.state.set(State::Dead);
+        self.tids.borrow_mut().remove(&green.tid.get());
+        self.live.set(self.live.get() - 1);
+        self.signals.thread_removed(self, green);
+        let child_tid = green.clear_child_tid.get();
+        if child_tid != 0 {
+            let _ = crate::user::write(child_tid, &0u32);
+            futex_queue::wake(self, child_tid, self.foreign_threads.load(Relaxed), u32::MAX, u32::MAX);
+        }
+        if self.live() == 0 {
+            sys::exit_group(self.leader_status.get());
+        }
+        if !green.parent.get().is_null() {
+            // SAFETY: the coroutine is suspended in `exit` and holds nothing that needs dropping.
+            unsafe {
+                if let Some(fiber) = (*green.fiber.get()).as_mut() {
+                    fiber.force_reset();
+                }
+                *green.fiber.get() = None;
+            }
+            self.spare.borrow_mut().push(green);
+        }
+    }
+}
