@@ -1,13 +1,27 @@
 """Many threads: memory, creation, what the parked cost the others, sleepers, a thread for each of 100,000 sockets."""
 
-from figures import Figure, Target, at_most
+from figures import NAMES, Figure, Target, at_most
+from running import Failed, file_limit
 
-MILLION, SMALL_STACK = 1000000, 16384
+MILLION = 1000000
 
 
-def many(bench, way, mode, count, *stack):
-    """None where the system does not allow so many."""
-    return bench.run(way, "many", mode, count, *stack, timeout=200, may_fail=True)
+def many(bench, figure, way, mode, count, may_own=False):
+    """What many.c says. None where the system does not allow so many, which the figure's notes say: first with default
+    attributes, then, if `may_own`, with stacks that the program itself takes from one mapping."""
+    bench.progress(f"{figure.name}, {way}")
+    try:
+        said = bench.run(way, "many", mode, count, timeout=200, may_fail=True)
+        if said is None and may_own and way != "native":
+            figure.notes.append(f"{NAMES[way]}: stacks of 16 KiB of the program's own, the system does not allow so many mappings")
+            said = bench.run(way, "many", mode, count, "own", timeout=200, may_fail=True)
+    except Failed as failure:
+        bench.failures.append(f"{figure.name}: {failure}")
+        figure.notes.append(f"{NAMES[way]}: failed")
+        return None
+    if said is None:
+        figure.notes.append(f"{NAMES[way]}: the system does not allow so many")
+    return said
 
 
 def memory(bench):
@@ -20,15 +34,13 @@ def memory(bench):
         kernel = Figure("memory", f"{name}: resident and the kernel's part", "KiB", x=count)
         create = Figure("memory", f"creating {count:,} threads that stay, each: CPU time", "ns", x=count)
         for _, way in bench.in_turn(ways, rounds):
-            bench.progress(f"{name}, {way}")
-            said = many(bench, way, "condition", count)
+            said = many(bench, resident, way, "condition", count, may_own=count > 10000)
             if said is None:
-                resident.notes.append(f"{way}: the system does not allow so many threads")
                 continue
             resident.add(way, said["rss_kb"])
             kernel.add(way, said["rss_kb"] + said["kernel_kb"])
             create.add(way, said["create_cpu_ns"])
-        figures += [figure for figure in (resident, kernel, create) if figure.samples]
+        figures += [figure for figure in (resident, kernel, create) if figure.samples or figure.notes]
     return figures
 
 
@@ -44,12 +56,8 @@ def parked(bench):
             for _, way in bench.in_turn(bench.ways(), rounds):
                 if way == "native" and count > 10000 or mode == "ring" and count == MILLION:
                     continue
-                bench.progress(f"{figure.name}, {way}")
-                stack = (SMALL_STACK,) if count == MILLION else ()
-                said = many(bench, way, mode, count, *stack)
-                if said is None:
-                    figure.notes.append(f"{way}: the system does not allow so many threads")
-                else:
+                said = many(bench, figure, way, mode, count, may_own=True)
+                if said:
                     figure.add(way, said["switch_cpu_ns"])
             if figure.samples or figure.notes:
                 figures.append(figure)
@@ -67,10 +75,8 @@ def sleepers(bench):
         cost = Figure("sleepers", f"{count:,} sleepers: CPU time per sleep", "ns", x=count)
         late = Figure("sleepers", f"{count:,} sleepers: how late they wake, on average", "ns", x=count)
         for _, way in bench.in_turn(bench.ways(), 1 if count > 10000 else min(3, bench.rounds)):
-            bench.progress(f"{count:,} sleepers, {way}")
-            said = many(bench, way, "sleep", count)
+            said = many(bench, cost, way, "sleep", count, may_own=True)
             if said is None:
-                cost.notes.append(f"{way}: the system does not allow so many threads")
                 continue
             cost.add(way, said["sleep_cpu_ns"])
             late.add(way, said["late_us"] * 1000)
@@ -82,14 +88,18 @@ def receivers(bench):
     """Threads that each wait in recv on a socket of their own."""
     figures = []
     for count in (200,) if bench.checking else (10000, 100000):
-        target = Target(f"{count:,} in one process", lambda figure: "green" in figure.samples) if count == 100000 else ()
-        figure = Figure("receivers", f"{count:,} threads in recv, each on its socket: CPU time of an answer", "ns", x=count, targets=target)
+        figure = Figure("receivers", f"{count:,} threads in recv, each on its socket: CPU time of an answer", "ns", x=count)
+        if count == 100000:
+            figure.targets = [Target(f"{count:,} in one process", lambda figure: len(figure.samples["green"]) > 0)]
+        needed = count + 100
+        if needed > file_limit():
+            figure.notes.append(f"needs a limit of open files (RLIMIT_NOFILE) of {needed:,}; here it is {file_limit():,}")
+            count = file_limit() - 100
+            figures.append(figure)
+            figure = Figure("receivers", f"{count:,} threads in recv, each on its socket: CPU time of an answer", "ns", x=count)
         for _, way in bench.in_turn(bench.ways(), 1 if count > 10000 else min(3, bench.rounds)):
-            bench.progress(f"{count:,} receivers, {way}")
-            said = many(bench, way, "receive", count)
-            if said is None:
-                figure.notes.append(f"{way}: the system does not allow so many threads or open files")
-            else:
+            said = many(bench, figure, way, "receive", count, may_own=True)
+            if said:
                 figure.add(way, said["answer_cpu_ns"])
         figures.append(figure)
     return figures

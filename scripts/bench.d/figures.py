@@ -39,6 +39,14 @@ class Figure:
         self.targets = [targets] if isinstance(targets, Target) else list(targets)
         self.samples = {}
         self.notes = [note] if note else []
+        self.saved_results = None
+
+    @classmethod
+    def from_dict(cls, saved):
+        figure = cls(saved["part"], saved["name"], saved["unit"], saved["better"], x=saved.get("x"), plain=saved.get("plain", False))
+        figure.samples, figure.notes = saved["samples"], saved["notes"]
+        figure.saved_results = [(target["text"], target["reached"]) for target in saved["targets"]]
+        return figure
 
     def add(self, way, value):
         """One sample per way and round: the ratios are between those of one round."""
@@ -62,6 +70,8 @@ class Figure:
 
     def reached(self):
         """Pairs of a target's text and whether it is reached; not, if it could not be measured."""
+        if self.saved_results is not None:
+            return self.saved_results
         results = []
         for target in self.targets:
             try:
@@ -74,6 +84,8 @@ class Figure:
         result = {"part": self.part, "name": self.name, "unit": self.unit, "better": self.better, "samples": self.samples}
         if self.x is not None:
             result["x"] = self.x
+        if self.plain:
+            result["plain"] = True
         result["k"] = {way: {"median": self.middle_ratio(way), "least": self.spread(way)[0], "most": self.spread(way)[1]}
                        for way in self.samples if way != "native" and self.ratios(way)}
         result["targets"] = [{"text": text, "reached": reached} for text, reached in self.reached()]

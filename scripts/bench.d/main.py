@@ -1,6 +1,7 @@
 """Measures programs with kernel threads and with green threads, in turn.
 
-    scripts/bench [--quick] [--against LIBRARY] [--set NAME=VALUE] [--save FOLDER] [PART...]
+    scripts/bench [--quick] [--against LIBRARY] [--set NAME=VALUE] [--realtime] [--save FOLDER] [PART...]
+    scripts/bench --redraw FOLDER
 
 PART: echo, http, syscalls, idle (servers); handover, threads, calls, startup (single operations);
 memory, parked, sleepers, receivers (many threads); mysql. Without one: all of them.
@@ -9,8 +10,11 @@ memory, parked, sleepers, receivers (many threads); mysql. Without one: all of t
   --check           a few rounds only, for the tests: the programs' results count, not their times
   --against PATH    a second library, measured in turn with the first, which is LIBRARY, or the one built here
   --set NAME=VALUE  a setting for the libraries, as GREENPATCH_SLICE=0; may be repeated
-  --save FOLDER     where results.json, results.tsv and results.md go; test-programs/bench for a full run of
+  --realtime        everything that is measured runs under SCHED_RR, so that other programs of the machine do not come in
+                    between: kernel threads suffer most from those. Needs the right to do so
+  --save FOLDER     where results.json, results.tsv, results.md and speed.svg go; test-programs/bench for a full run of
                     all parts, else nowhere
+  --redraw FOLDER   writes the others again from results.json, without measuring
 """
 
 import argparse
@@ -28,9 +32,11 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import settings
 import crowds
 import database
+import picture
 import servers
 import single
 import table
+from figures import Figure
 from running import ROOT, Bench, Failed
 
 PARTS = {"handover": single.handover, "threads": single.threads, "calls": single.calls, "startup": single.startup,
@@ -52,7 +58,7 @@ def machine():
     with open("/proc/meminfo") as meminfo:
         memory = int(meminfo.readline().split()[1]) / 1048576
     with open("/proc/cpuinfo") as cpuinfo:
-        virtual = ", virtual machine" if " hypervisor" in cpuinfo.read() else ""
+        virtual = " virtual" if " hypervisor" in cpuinfo.read() else ""
     system = platform.freedesktop_os_release().get("PRETTY_NAME", "unknown") if hasattr(platform, "freedesktop_os_release") else "unknown"
     return {"processor": models[0] if models else "unknown", "cores": f"{len(models)}{virtual}", "memory": f"{memory:.0f} GiB",
             "kernel": platform.release(), "system": system, "glibc": platform.libc_ver()[1],
@@ -84,17 +90,26 @@ def save(folder, about, figures):
         file.write("\nk is how many times better than kernel threads: the middle of the rounds, with the least and the most. "
                    "In a round, the ways are measured one after another. The absolute values are this machine's.\n\n")
         file.write(table.markdown(figures) + "\n")
+    with open(os.path.join(folder, "speed.svg"), "w") as file:
+        file.write(picture.draw(about, figures))
 
 
 def main():
-    parser = argparse.ArgumentParser(usage="\n".join(__doc__.splitlines()[2:]), add_help=True)
+    parser = argparse.ArgumentParser(usage=__doc__.split("\n\n", 1)[1].strip(), add_help=True)
     parser.add_argument("--quick", dest="size", action="store_const", const="quick", default="full")
     parser.add_argument("--check", dest="size", action="store_const", const="check")
     parser.add_argument("--against")
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--realtime", action="store_true")
     parser.add_argument("--save")
+    parser.add_argument("--redraw")
     parser.add_argument("parts", nargs="*", metavar="PART")
     args = parser.parse_args()
+    if args.redraw:
+        with open(os.path.join(args.redraw, "results.json")) as file:
+            saved = json.load(file)
+        save(args.redraw, saved["about"], [Figure.from_dict(figure) for figure in saved["figures"]])
+        return
     unknown = [part for part in args.parts if part not in PARTS]
     if unknown:
         parser.error(f"no part is named {unknown[0]}: use {', '.join(PARTS)}")
@@ -109,15 +124,19 @@ def main():
     bench = Bench(library, args.against, args.size, args.set)
     parts = args.parts or [name for name in PARTS if name != "mysql" or not bench.checking]
     about = machine()
+    if args.realtime:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        about["scheduling"] = "SCHED_RR, so that other programs did not come in between"
     begin, (all_before, ours_before) = time.monotonic(), processor_seconds()
-    figures, failures = [], []
+    figures, failures = [], bench.failures
+    took = {}
     for name in parts:
-        if bench.size == "full":
-            bench.progress(name)
+        part_begin = time.monotonic()
         try:
             figures += PARTS[name](bench)
         except Failed as failure:
             failures.append(f"{name}: {failure}")
+        took[name] = time.monotonic() - part_begin
     bench.progress("")
     seconds, (all_after, ours_after) = time.monotonic() - begin, processor_seconds()
     foreign = max(0, (all_after - all_before) - (ours_after - ours_before)) / seconds / os.cpu_count()
@@ -126,7 +145,7 @@ def main():
     print(table.terminal(figures))
     for note in bench.notes + failures:
         print(note)
-    print(f"{seconds:.0f} s. Other programs {about['other programs']}.")
+    print(f"{seconds:.0f} s ({', '.join(f'{name} {part:.0f}' for name, part in took.items())}). Other programs {about['other programs']}.")
     complete = not args.parts and bench.size == "full" and not failures
     folder = args.save or (os.path.join(ROOT, "test-programs", "bench") if complete else None)
     if folder:

@@ -1,6 +1,7 @@
 """Running programs: in a way, on a core, with an end."""
 
 import os
+import resource
 import select
 import subprocess
 import sys
@@ -12,6 +13,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PROGRAMS = os.path.join(ROOT, "test-programs", "build", "bench")
 SCRIPTS = os.path.join(ROOT, "test-programs", "bench")
 TIMEOUT = 120
+# What many.c ends with where the system sets a limit.
+LIMITED = 3
 
 
 class Failed(Exception):
@@ -33,8 +36,8 @@ def fields(line):
 class Bench:
     """What the parts need to know: which libraries, how much, on which cores."""
 
-    # How long and how often: (milliseconds of one sample, rounds), and whether sizes are the full ones.
-    SIZES = {"full": (1.0, 7), "quick": (0.5, 3), "check": (0.02, 1)}
+    # How long a sample is, as a part of what the measurement takes for a good one, and how many rounds there are.
+    SIZES = {"full": (1.0, 5), "quick": (0.5, 3), "check": (0.02, 1)}
 
     def __init__(self, library, other=None, size="full", extra=()):
         self.size = size
@@ -44,7 +47,7 @@ class Bench:
         cores = sorted(os.sched_getaffinity(0))
         # The server, and everything that is measured; the load. One core has to do for both if there is but one.
         self.core, self.load_core = cores[0], cores[-1]
-        self.notes = []
+        self.notes, self.failures = [], []
 
     @property
     def checking(self):
@@ -74,7 +77,7 @@ class Bench:
                                 preexec_fn=self.pinned(self.core if core is None else core), **popen)
 
     def run(self, way, program, *arguments, timeout=TIMEOUT, may_fail=False, **environment):
-        """Runs a program to its end and returns what it printed as fields; with `may_fail`, None if it could not."""
+        """Runs a program to its end and returns what it printed as fields; with `may_fail`, None where the system sets a limit."""
         command = [program if os.path.isabs(program) else os.path.join(PROGRAMS, program), *map(str, arguments)]
         env = self.environment(way, **environment)
         process = self.start(way, command, env=env)
@@ -84,7 +87,7 @@ class Bench:
             end(process)
             raise Failed(f"{' '.join(command)}, {NAMES[way]}: still running after {timeout} s") from None
         if process.returncode != 0:
-            if may_fail:
+            if may_fail and process.returncode == LIMITED:
                 return None
             raise Failed(f"{' '.join(command)}, {NAMES[way]}: status {process.returncode}: {out.strip()}")
         return fields(out)
@@ -117,6 +120,17 @@ def read_line(process, timeout=TIMEOUT):
     if not line:
         raise Failed(f"{' '.join(process.args)}: ended with status {process.wait()}")
     return line.strip()
+
+
+def file_limit():
+    """The most open files that a program may have that raises its limit."""
+    with open("/proc/self/status") as status:
+        capabilities = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if capabilities >> 24 & 1:  # CAP_SYS_RESOURCE
+        with open("/proc/sys/fs/nr_open") as most:
+            hard = max(hard, int(most.read()))
+    return hard if hard != resource.RLIM_INFINITY else 1 << 30
 
 
 def tasks(pid):

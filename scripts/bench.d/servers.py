@@ -1,7 +1,6 @@
 """Servers with a thread for each connection, against loops that an expert would write."""
 
 import os
-import resource
 import shutil
 import signal
 import statistics
@@ -9,7 +8,7 @@ import subprocess
 import time
 
 from figures import Figure, at_most, at_most_times, k_at_least
-from running import PROGRAMS, Failed, end, fields, read_line, tasks
+from running import PROGRAMS, Failed, end, fields, file_limit, read_line, tasks
 
 BINARIES = {"epoll": "server_epoll", "uring": "server_uring"}
 K_TARGETS = {1: 1.0, 50: 1.5, 1000: 1.8, 10000: 1.75}
@@ -80,11 +79,10 @@ def has_uring(bench):
 
 def enough_files(bench, connections):
     # The servers and the load raise it themselves, as far as they may.
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard != resource.RLIM_INFINITY and hard < connections + 100 and os.geteuid() != 0:
-        bench.notes.append(f"{connections:,} connections need a limit of open files (RLIMIT_NOFILE) of {connections + 100:,}; it is {hard:,}")
-        return False
-    return True
+    if file_limit() >= connections + 100:
+        return True
+    bench.notes.append(f"{connections:,} connections need a limit of open files (RLIMIT_NOFILE) of {connections + 100:,}; it is {file_limit():,}")
+    return False
 
 
 def protocol_figures(bench, protocol):
@@ -104,13 +102,14 @@ def protocol_figures(bench, protocol):
     return figures
 
 
-def measure(bench, protocol, connections, rate, cpu):
+def measure(bench, protocol, connections, rate, cpu, ways=None, **environment):
+    """Fills two figures. `environment` is for the green ways only."""
     milliseconds = 400 if connections < 10000 else 1000
     shares = {}
     pairs = {}
     try:
-        for way in loops(bench):
-            pairs[way] = Pair(bench, way, protocol, connections)
+        for way in ways or loops(bench):
+            pairs[way] = Pair(bench, way, protocol, connections, **(environment if bench.is_green(way) else {}))
         for way in pairs:
             pairs[way].run(milliseconds * bench.scale / 4)
         for _, way in bench.in_turn(pairs, bench.rounds if connections < 10000 else min(bench.rounds, 5)):
@@ -127,8 +126,26 @@ def measure(bench, protocol, connections, rate, cpu):
             rate.notes.append(f"the load was the limit (its CPU time as a part of the server's: {', '.join(full)}): at least so much")
 
 
+SPIN = "GREENPATCH_SPIN"
+
+
+def spinning(bench):
+    """The server may use one core only, where the default is not to spin."""
+    help_text = bench.start("green", ["/bin/true"], env=bench.environment("green", GREENPATCH_HELP="1"),
+                            stderr=subprocess.STDOUT)
+    known = SPIN in help_text.communicate(timeout=20)[0]
+    if not known or bench.checking:
+        return []
+    bench.progress("echo, 1 connection, spinning")
+    rate = Figure("echo", f"echo, 1 connection, {SPIN}=50: requests per second", "/s", "more", x=1, targets=k_at_least(3))
+    cpu = Figure("echo", f"echo, 1 connection, {SPIN}=50: server CPU per request", "ns", x=1)
+    measure(bench, "echo", 1, rate, cpu, ways=bench.ways(), **{SPIN: "50"})
+    return [rate, cpu]
+
+
 def echo(bench):
-    return protocol_figures(bench, "echo")
+    figures = protocol_figures(bench, "echo")
+    return figures[:2] + spinning(bench) + figures[2:]
 
 
 def http(bench):

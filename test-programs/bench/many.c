@@ -1,12 +1,16 @@
 // Many threads at once: what one costs while it waits, and what others pay for it.
-//   many condition|ring|receive|sleep COUNT [STACK]
-// STACK: the stack size in bytes; without it, what pthread_create gives by default.
+//   many condition|ring|receive|sleep COUNT [own]
+// The threads have default attributes; with `own`, stacks of 16 KiB without guards that the program takes from one mapping,
+// which is within the limits of every system. Exit status 3: the system does not allow so many threads or files.
 #include "bench.h"
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
+enum { OWN_STACK = 16 * 1024 };
 static long count;
 static atomic_long arrived, finished;
 static pthread_t *threads;
@@ -36,16 +40,21 @@ static long kernel_kb(void) {
     return sum;
 }
 
-static void start_all(void *(*body)(void *), long stack) {
+static void start_all(void *(*body)(void *), int own_stacks) {
     long rss = rss_kb(), kernel = kernel_kb();
     pthread_attr_t attr;
     CHECK_RC(pthread_attr_init(&attr), 0);
-    if (stack > 0)
-        CHECK_RC(pthread_attr_setstacksize(&attr, stack), 0);
+    char *stacks = NULL;
+    if (own_stacks) {
+        stacks = mmap(NULL, count * OWN_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        CHECK(stacks != MAP_FAILED);
+    }
     CHECK_OK(sem_init(&all_arrived, 0, 0));
     CHECK_OK(sem_init(&all_finished, 0, 0));
     struct stopwatch begin = stopwatch();
     for (long i = 0; i < count; i++) {
+        if (own_stacks)
+            CHECK_RC(pthread_attr_setstack(&attr, stacks + i * OWN_STACK, OWN_STACK), 0);
         int error = pthread_create(&threads[i], &attr, body, (void *)i);
         if (error != 0) {
             printf("threads=%ld error=%s\n", i, strerrorname_np(error));
@@ -91,8 +100,8 @@ static void *answer_posts(void *arg) {
     return arg;
 }
 
-static void condition(long stack) {
-    start_all(wait_on_condition, stack);
+static void condition(int own_stacks) {
+    start_all(wait_on_condition, own_stacks);
     CHECK_OK(sem_init(&there, 0, 0));
     CHECK_OK(sem_init(&back, 0, 0));
     pthread_t other = spawn(answer_posts, NULL);
@@ -133,12 +142,12 @@ static void *pass_on(void *arg) {
     return arg;
 }
 
-static void ring(long stack) {
+static void ring(int own_stacks) {
     CHECK((posted = calloc(count, sizeof *posted)) != NULL);
     for (long i = 0; i < count; i++)
         CHECK_OK(sem_init(&posted[i], 0, 0));
     laps = count < 200000 ? 400000 / count : 2;
-    start_all(pass_on, stack);
+    start_all(pass_on, own_stacks);
     struct stopwatch begin = stopwatch();
     sem_post(&posted[0]);
     sem_wait(&all_finished);
@@ -147,12 +156,14 @@ static void ring(long stack) {
     join_all();
 }
 
-// Each thread waits in recv on a socket of its own; bytes to all of them come back, twice.
-static int (*pairs)[2];
+// Each thread waits in recv on a socket of its own. A child has the other ends, and sends bytes to all of them that come
+// back: so every process needs but one descriptor for each thread.
+static int *sockets;
+static int listener, go_pipe[2];
 enum { BYTES = 3 };
 
 static void *answer_bytes(void *arg) {
-    int fd = pairs[(long)arg][1];
+    int fd = sockets[(long)arg];
     char byte;
     arrive();
     for (int i = 0; i < BYTES; i++) {
@@ -163,28 +174,54 @@ static void *answer_bytes(void *arg) {
     return arg;
 }
 
-static void receive(long stack) {
-    long limit = raise_file_limit(2 * count + 100);
-    if (limit < 2 * count + 100) {
-        printf("threads=0 error=EMFILE limit=%ld needed=%ld\n", limit, 2 * count + 100);
-        exit(3);
+static void ask_all(struct sockaddr_un *address, socklen_t length) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    for (long i = 0; i < count; i++) {
+        CHECK_OK(sockets[i] = socket(AF_UNIX, SOCK_STREAM, 0));
+        CHECK_OK(connect(sockets[i], (struct sockaddr *)address, length));
     }
-    CHECK((pairs = calloc(count, sizeof *pairs)) != NULL);
-    for (long i = 0; i < count; i++)
-        CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]));
-    start_all(answer_bytes, stack);
-    sleep_ms(1); // the last to arrive comes to its recv
-    struct stopwatch begin = stopwatch();
+    char byte, got;
+    CHECK_EQ(read(go_pipe[0], &byte, 1), 1);
     for (int round = 0; round < BYTES; round++) {
-        char byte = 'a' + round, got;
+        byte = 'a' + round;
         for (long i = 0; i < count; i++)
-            CHECK_EQ(send(pairs[i][0], &byte, 1, 0), 1);
+            CHECK_EQ(send(sockets[i], &byte, 1, 0), 1);
         for (long i = 0; i < count; i++) {
-            CHECK_EQ(recv(pairs[i][0], &got, 1, 0), 1);
+            CHECK_EQ(recv(sockets[i], &got, 1, 0), 1);
             CHECK_EQ(got, byte);
         }
     }
+    _exit(0);
+}
+
+static void receive(int own_stacks) {
+    long limit = raise_file_limit(count + 100);
+    if (limit < count + 100) {
+        printf("threads=0 error=EMFILE limit=%ld needed=%ld\n", limit, count + 100);
+        exit(3);
+    }
+    CHECK((sockets = calloc(count, sizeof *sockets)) != NULL);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t length = sizeof(sa_family_t);
+    CHECK_OK(listener = socket(AF_UNIX, SOCK_STREAM, 0));
+    CHECK_OK(bind(listener, (struct sockaddr *)&address, length)); // the kernel gives it a free name
+    CHECK_OK(listen(listener, SOMAXCONN));
+    length = sizeof address;
+    CHECK_OK(getsockname(listener, (struct sockaddr *)&address, &length));
+    CHECK_OK(pipe(go_pipe));
+    pid_t child = fork();
+    CHECK_OK(child);
+    if (child == 0)
+        ask_all(&address, length);
+    for (long i = 0; i < count; i++)
+        CHECK_OK(sockets[i] = accept(listener, NULL, NULL));
+    start_all(answer_bytes, own_stacks);
+    sleep_ms(1); // the last to arrive comes to its recv
+    struct stopwatch begin = stopwatch();
+    CHECK_EQ(write(go_pipe[1], "x", 1), 1);
+    sem_wait(&all_finished);
     struct stopwatch used = since(begin);
+    CHECK_EQ(wait_child(child), 0);
     printf("answer_ns=%.0f answer_cpu_ns=%.0f ", (double)used.wall / BYTES / count, (double)used.cpu / BYTES / count);
     join_all();
 }
@@ -214,9 +251,9 @@ static void *sleep_some(void *arg) {
     return arg;
 }
 
-static void sleepers(long stack) {
+static void sleepers(int own_stacks) {
     CHECK_OK(sem_init(&go, 0, 0));
-    start_all(sleep_some, stack);
+    start_all(sleep_some, own_stacks);
     struct stopwatch begin = stopwatch();
     for (long i = 0; i < count; i++)
         sem_post(&go);
@@ -229,7 +266,7 @@ static void sleepers(long stack) {
 
 static const struct {
     const char *name;
-    void (*run)(long stack);
+    void (*run)(int own_stacks);
 } modes[] = {{"condition", condition}, {"ring", ring}, {"receive", receive}, {"sleep", sleepers}};
 
 int main(int argc, char **argv) {
@@ -238,7 +275,7 @@ int main(int argc, char **argv) {
     CHECK((threads = calloc(count, sizeof *threads)) != NULL);
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
         if (strcmp(argv[1], modes[i].name) == 0) {
-            modes[i].run(argc == 4 ? atol(argv[3]) : 0);
+            modes[i].run(argc == 4 && strcmp(argv[3], "own") == 0);
             printf("\n");
             return 0;
         }
