@@ -137,6 +137,8 @@ def main():
         except Failed as failure:
             failures.append(f"{name}: {failure}")
         took[name] = time.monotonic() - part_begin
+        if not sys.stderr.isatty():
+            print(f"{name}: {took[name]:.0f} s", file=sys.stderr, flush=True)
     bench.progress("")
     seconds, (all_after, ours_after) = time.monotonic() - begin, processor_seconds()
     foreign = max(0, (all_after - all_before) - (ours_after - ours_before)) / seconds / os.cpu_count()
