@@ -1,14 +1,14 @@
 //! System call number → call: one table, and what becomes of a call that comes in through a site.
 
 use crate::calls::{
-    cpu_clock, dirents, fds, futex, futex2, io, names, poll, process, sched, signal, socket, thread, time, timer, wait,
-    Call, Outcome,
+    cpu_clock, dirents, fds, futex, futex2, io, mapping, names, poll, process, sched, signal, socket, thread, time,
+    timer, wait, Call, Outcome, Reason,
 };
 use crate::config::Config;
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::modules::Module;
-use crate::{carrier, scheduling, signals, sys};
+use crate::{carrier, scheduling, signals, stack_pool, sys};
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::*};
 
 /// Numbers from here on are passed on unseen.
@@ -121,6 +121,19 @@ static ROWS: &[Row] = &[
     row(libc::SYS_nanosleep, With(Module::Time), time::nanosleep),
     row(libc::SYS_clock_nanosleep, With(Module::Time), time::clock_nanosleep),
     row(libc::SYS_sched_yield, With(Module::Time), time::sched_yield),
+    // memory: thread stacks
+    shared(libc::SYS_mmap, Always, mapping::mmap, mapping::mmap_foreign),
+    shared(libc::SYS_munmap, Always, mapping::munmap, mapping::munmap),
+    shared(libc::SYS_mprotect, Always, mapping::mprotect, mapping::mprotect),
+    shared(libc::SYS_madvise, Always, mapping::madvise, mapping::madvise),
+    shared(libc::SYS_mremap, Always, mapping::mremap, mapping::mremap),
+    shared(libc::SYS_mlock, Always, mapping::changes, mapping::changes),
+    shared(libc::SYS_mlock2, Always, mapping::changes, mapping::changes),
+    shared(libc::SYS_munlock, Always, mapping::changes, mapping::changes),
+    shared(libc::SYS_pkey_mprotect, Always, mapping::changes, mapping::changes),
+    shared(libc::SYS_mbind, Always, mapping::changes, mapping::changes),
+    shared(libc::SYS_remap_file_pages, Always, mapping::changes, mapping::changes),
+    shared(libc::SYS_mlockall, Always, mapping::mlockall, mapping::mlockall),
     // thread
     row(libc::SYS_clone3, Always, thread::clone3),
     row(libc::SYS_clone, Always, thread::clone),
@@ -294,7 +307,12 @@ fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
     green.where_from.set(site.syscall + 2);
     green.stack_at.set(frame.rsp);
     match call(hub, frame) {
-        Outcome::Pass(_) => Way::Exit,
+        Outcome::Pass(reason) => {
+            if reason == Reason::NoOtherGreenThread {
+                stack_pool::alone();
+            }
+            Way::Exit
+        }
         Outcome::Done(result) => {
             frame.rax = result as usize;
             frame.rip = site.resume;

@@ -93,6 +93,8 @@ pub struct Green {
     /// Otherwise the name is the carrier's in the kernel.
     pub has_own_name: Cell<bool>,
     pub scheduling: Scheduling,
+    /// In libc's `pthread_create`: what it maps for a stack may come from the pool.
+    pub makes_thread: Cell<bool>,
     /// `pthread_cancel` has named this thread: hooks by name leave the call to libc.
     pub cancel_marked: Cell<bool>,
 
@@ -141,6 +143,7 @@ impl Green {
             name: Cell::new([0; 16]),
             has_own_name: Cell::new(false),
             scheduling: Scheduling::new(),
+            makes_thread: Cell::new(false),
             cancel_marked: Cell::new(false),
             mask: Cell::new(0),
             saved_mask: Cell::new(None),
@@ -173,6 +176,7 @@ impl Green {
         self.name.set([0; 16]);
         self.has_own_name.set(false);
         self.scheduling.reset();
+        self.makes_thread.set(false);
         self.cancel_marked.set(false);
         self.saved_mask.set(None);
         self.pending.borrow_mut().clear();

@@ -18,7 +18,7 @@ use crate::slice::Slice;
 use crate::switch::{self, Fiber, FloatControl, Mapping, Parent};
 use crate::thread_limit::ThreadLimit;
 use crate::timers::Timers;
-use crate::{futex_queue, report, signals, sys};
+use crate::{futex_queue, report, signals, stack_pool, sys};
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::hash::{BuildHasherDefault, Hasher};
 use core::ptr;

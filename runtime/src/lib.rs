@@ -27,6 +27,7 @@ pub mod robust;
 pub mod scheduling;
 pub mod signals;
 pub mod slice;
+pub mod stack_pool;
 pub mod switch;
 pub mod symbols;
 pub mod sys;

@@ -8,7 +8,7 @@ use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::hub::Hub;
 use greenpatch_runtime::modules::Module;
 use greenpatch_runtime::signals::deliver;
-use greenpatch_runtime::{calls, dispatch, exit, hub, reactor, switch, sys};
+use greenpatch_runtime::{calls, dispatch, exit, hub, reactor, stack_pool, switch, sys};
 use once_cell::sync::OnceCell;
 
 extern "C" {
@@ -142,6 +142,9 @@ fn arm() -> bool {
     calls::io::NO_RWF_NOWAIT.store(without(KernelFeature::RwfNowait), Relaxed);
     let (begin, end) = sites::entry::window();
     exit::set_entry_window(begin, end);
+    if without(KernelFeature::MadvGuard) {
+        stack_pool::do_without_markers();
+    }
     crate::hooks::clock::lend_to_runtime();
     let hub = Hub::start(*config);
     deliver::set_address_maps(sites::shown, sites::resumed);

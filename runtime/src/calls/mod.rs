@@ -10,6 +10,7 @@ mod futex_lending;
 pub mod futex_pi;
 mod futex_wake_op;
 pub mod io;
+pub mod mapping;
 pub mod names;
 pub mod poll;
 pub mod process;

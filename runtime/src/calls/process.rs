@@ -3,10 +3,9 @@
 use super::thread::CloneArgs;
 use super::Outcome::{self, Done, Pass};
 use super::Reason;
-use crate::alloc::HEAP;
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{offload, robust, scheduling, signals, sys, user};
+use crate::{offload, robust, scheduling, signals, stack_pool, sys, user};
 use core::sync::atomic::Ordering::*;
 
 /// A clone or clone3 that is not one of libc's threads.
@@ -76,8 +75,9 @@ fn do_fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         }
         _ => {}
     }
-    // SAFETY: the program's own call. The heap is locked, so that the child finds it whole.
-    let result = HEAP.quiet_during(|| unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) });
+    // SAFETY: the program's own call. The heap and the pool of stacks are locked, so that the child finds
+    // them whole.
+    let result = stack_pool::quiet_during(|| unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) });
     if result == 0 {
         // SAFETY: we are the child's only thread, and this is the first thing it does.
         unsafe { hub.rebuild_in_child() };

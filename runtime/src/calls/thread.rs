@@ -5,7 +5,7 @@ use super::{error, futex, process, Reason};
 use crate::frame::{CallSite, Frame};
 use crate::hub::Hub;
 use crate::switch::{self, FloatControl};
-use crate::{carrier, exit as way_out, user};
+use crate::{carrier, exit as way_out, stack_pool, user};
 use core::sync::atomic::Ordering::*;
 
 /// What libc's thread creation asks for. Other combinations make kernel threads, as the program wants.
@@ -100,6 +100,7 @@ fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) 
     green.thread_pointer.set(thread_pointer);
     green.clear_child_tid.set(args.child_tid as usize);
     green.stack_low.set(args.stack as usize);
+    stack_pool::begun(stack_top);
     green.mask.set(me.mask.get());
     green.name.set(me.name.get());
     green.has_own_name.set(me.has_own_name.get());

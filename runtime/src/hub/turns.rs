@@ -102,7 +102,9 @@ impl Hub {
             self.deadlock_reported.set(true);
             report::deadlock(self);
         }
-        self.reactor.poll(self, timeout);
+        // Memory of past threads goes back meanwhile.
+        let nap = stack_pool::idle();
+        self.reactor.poll(self, timeout.into_iter().chain(nap).min());
         self.sleeping.store(false, Relaxed);
     }
 

@@ -14,7 +14,7 @@ use super::deliver::{self, UContext};
 use super::{action, bit, Info};
 use crate::exit::{self, Position, Window};
 use crate::hub::{current_hub, Hub};
-use crate::{carrier, offload, report, robust, slice, sys, user};
+use crate::{carrier, offload, report, robust, slice, stack_pool, sys, user};
 use core::arch::global_asm;
 use core::sync::atomic::Ordering::*;
 
@@ -53,6 +53,9 @@ gp_handler:
 .popsection
 "#
 );
+
+const SEGV_MAPERR: i32 = 1;
+const SEGV_ACCERR: i32 = 2;
 
 extern "C" {
     fn gp_handler();
@@ -171,7 +174,12 @@ fn on_fault(hub: &'static Hub, signal: i32, info: &Info, context: &mut UContext)
         return;
     }
     hub.carrier.inside.store(1, Relaxed);
-    deliver::deliver_now(hub, green, context, info, &action);
+    let mut info = *info;
+    if signal == libc::SIGSEGV && info.si_code == SEGV_MAPERR && stack_pool::is_guard(fault_address(&info)) {
+        // The kernel does not say of its guard markers that the page is protected.
+        info.si_code = SEGV_ACCERR;
+    }
+    deliver::deliver_now(hub, green, context, &info, &action);
     hub.carrier.inside.store(0, Relaxed);
 }
 

@@ -5,7 +5,7 @@
 use crate::found_early;
 use crate::init;
 use core::ffi::c_void;
-use greenpatch_runtime::carrier;
+use greenpatch_runtime::{carrier, hub};
 use libc::{c_int, c_long, pthread_attr_t, pthread_t};
 use redhook::{hook, real};
 
@@ -16,7 +16,16 @@ hook! {
     ) -> c_int => arm_and_create {
         init::arm_from_hook();
         init::rescan_if_loaded();
-        unsafe { real!(pthread_create)(thread, attributes, body, argument) }
+        // What libc maps in there is a stack.
+        let maker = hub::current_hub().map(|hub| hub.current());
+        if let Some(green) = maker {
+            green.makes_thread.set(true);
+        }
+        let result = unsafe { real!(pthread_create)(thread, attributes, body, argument) };
+        if let Some(green) = maker {
+            green.makes_thread.set(false);
+        }
+        result
     }
 }
 
