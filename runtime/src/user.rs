@@ -25,6 +25,23 @@ gp_user_begin:
 .type gp_user_copy,@function
 gp_user_copy:
     .cfi_startproc
+    # `rep movsb` takes some thirty cycles to begin; most copies are a word or a small structure.
+    test dl, 7
+    jnz 3f
+    cmp rdx, 128
+    ja 3f
+    xor ecx, ecx
+    jmp 2f
+1:
+    mov rax, [rsi + rcx]
+    mov [rdi + rcx], rax
+    add rcx, 8
+2:
+    cmp rcx, rdx
+    jne 1b
+    xor eax, eax
+    ret
+3:
     mov rcx, rdx
     rep movsb
     xor eax, eax

@@ -1,7 +1,7 @@
 //! Searching text for pairs of bytes, sixteen at a time (SSE2, which every x86-64 has).
 
 use std::arch::x86_64::{
-    __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8, _mm_set_epi64x,
+    __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
 };
 use std::ops::{BitAnd, BitOr};
 
@@ -33,7 +33,8 @@ pub fn wide_references(text: &[u8], hit: impl FnMut(usize)) {
 #[inline]
 fn pairs(text: &[u8], test: impl Fn(Lanes, Lanes) -> Lanes, mut hit: impl FnMut(usize)) {
     let mut check = |start: usize, block: &[u8; BLOCK + 1]| {
-        let mut mask = test(Lanes::new(block, 0), Lanes::new(block, 1)).bits();
+        let (Some(here), Some(next)) = (block.first_chunk(), block.last_chunk()) else { return };
+        let mut mask = test(Lanes::new(here), Lanes::new(next)).bits();
         while mask != 0 {
             hit(start + mask.trailing_zeros() as usize);
             mask &= mask - 1;
@@ -57,13 +58,9 @@ struct Lanes(__m128i);
 
 impl Lanes {
     #[inline(always)]
-    fn new(block: &[u8; BLOCK + 1], from: usize) -> Self {
-        let half = |at: usize| {
-            let bytes = block[at..].first_chunk().copied().unwrap_or_default();
-            i64::from_le_bytes(bytes)
-        };
-        // SAFETY: SSE2 is part of x86-64.
-        Self(unsafe { _mm_set_epi64x(half(from + 8), half(from)) })
+    fn new(block: &[u8; BLOCK]) -> Self {
+        // SAFETY: SSE2 is part of x86-64, and the block has the bytes.
+        Self(unsafe { _mm_loadu_si128(block.as_ptr().cast()) })
     }
 
     #[inline(always)]

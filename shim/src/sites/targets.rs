@@ -19,24 +19,28 @@ const TABLE_LIMIT: usize = 4096;
 pub struct Sensitive {
     span: Range<usize>,
     bits: Vec<u64>,
+    /// One bit for each word of `bits` that is not 0. Nearly all questions end here, in the first-level cache.
+    words: Vec<u64>,
 }
 
 impl Sensitive {
     pub fn new(span: Range<usize>) -> Self {
         let words = span.len() / 64 + 1;
-        Self { span, bits: vec![0; words] }
+        Self { span, bits: vec![0; words], words: vec![0; words / 64 + 1] }
     }
 
     pub fn insert(&mut self, address: usize) {
         if self.span.contains(&address) {
             let at = address - self.span.start;
             self.bits[at / 64] |= 1 << (at % 64);
+            self.words[at / 4096] |= 1 << (at / 64 % 64);
         }
     }
 
     pub fn contains(&self, address: usize) -> bool {
         let at = address.wrapping_sub(self.span.start);
-        self.bits.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 != 0)
+        self.words.get(at / 4096).is_some_and(|word| word >> (at / 64 % 64) & 1 != 0)
+            && self.bits.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 != 0)
     }
 
     fn iter(&self) -> impl Iterator<Item = usize> + '_ {
@@ -66,10 +70,11 @@ pub fn collect(object: &Object, sensitive: &Sensitive, decoded: &[Range<usize>],
     for segment in object.text() {
         let start = segment.range.start;
         if let Some(text) = object.bytes(start, segment.range.len()) {
-            scan_wide(text, start, sensitive, &mut suspects, &mut tables);
+            scan_wide(object, text, start, sensitive, &mut suspects, &mut tables);
             scan_short(text, start, sensitive, &mut suspects);
         }
     }
+    tables.retain(|(table, entries)| leads_to_text(object, *table, *entries));
     tables.sort_unstable();
     tables.dedup();
     for (table, entries) in tables {
@@ -85,7 +90,7 @@ pub fn collect(object: &Object, sensitive: &Sensitive, decoded: &[Range<usize>],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Entries {
+pub(super) enum Entries {
     /// Whatever a lea may mean.
     Any,
     Absolute,
@@ -94,14 +99,31 @@ enum Entries {
 /// Calls, branches and label addresses with a 32-bit displacement; and what may be jump tables: the
 /// operands of `lea table(%rip),reg`, and of `jmp *table(,reg,8)` in a program that is not
 /// position-independent.
-fn scan_wide(
+pub(super) fn scan_wide(
+    object: &Object,
     text: &[u8],
     start: usize,
     sensitive: &Sensitive,
     suspects: &mut Vec<(usize, usize)>,
     tables: &mut Vec<(usize, Entries)>,
 ) {
+    let span = object.text_span();
     bytes::wide_references(text, |at| {
+        if let Some(eight) = text.get(at..at + 8).and_then(|code| code.first_chunk()) {
+            let word = u64::from_le_bytes(*eight);
+            let short = word & 0xfe == 0xe8;
+            if short || word & 0xffff != 0x24ff {
+                let (field, len) = if short { (word >> 8, 5) } else { (word >> 16, 6) };
+                let target = (start + at + len).wrapping_add_signed(field as i32 as isize);
+                if sensitive.contains(target) {
+                    suspects.push((start + at, target));
+                }
+                if word & 0xff == 0x8d && !span.contains(&target) {
+                    tables.push((target, Entries::Any));
+                }
+                return;
+            }
+        }
         let code = &text[at..];
         let displacement = |from: usize| {
             let field = code.get(from..).and_then(|rest| rest.first_chunk());
@@ -145,6 +167,15 @@ fn scan_short(text: &[u8], start: usize, sensitive: &Sensitive, suspects: &mut V
             }
         }
     }
+}
+
+/// Whether the first entry of what may be a jump table leads to text; most are other data.
+fn leads_to_text(object: &Object, table: usize, entries: Entries) -> bool {
+    let text = object.text_span();
+    let absolute = object.array(table).map(u64::from_le_bytes).is_some_and(|target| text.contains(&(target as usize)));
+    let relative =
+        || object.read_i32(table).is_some_and(|offset| text.contains(&table.wrapping_add_signed(offset as isize)));
+    absolute || entries == Entries::Any && relative()
 }
 
 /// Reads a jump table: entries relative to the table (or absolute) as long as they lead to text.

@@ -7,6 +7,7 @@ use super::find::{self, Window, JUMP};
 use super::install::{clone_sites, seen, Plans};
 use super::memory::{self, Area, PAGE};
 use super::objects::{self, Kind, Object, Segment};
+use super::targets::{scan_wide, Entries, Sensitive};
 use super::{bytes, in_stub, site_at, stub, stub_address, Report, Site};
 
 global_asm!(
@@ -296,6 +297,43 @@ fn unwind_data_tells_where_functions_begin() {
     let function = fdes.function(&libc, getppid + 3).expect("a function");
     assert_eq!(function.range.start, getppid);
     assert!(fdes.starts_at(&libc, getppid) && !fdes.starts_at(&libc, getppid + 1));
+}
+
+#[test]
+fn no_branch_is_overlooked() {
+    let libc = this_libc();
+    let span = libc.text_span();
+    let mut sensitive = Sensitive::new(span.clone());
+    for window in find::windows(&libc, |_| false).windows {
+        (window.range.start..window.syscall + 8).for_each(|address| sensitive.insert(address));
+    }
+    for segment in libc.text() {
+        let (start, text) = (segment.range.start, libc.bytes(segment.range.start, segment.range.len()).expect("text"));
+        let (mut suspects, mut tables) = (Vec::new(), Vec::new());
+        scan_wide(&libc, text, start, &sensitive, &mut suspects, &mut tables);
+        let (mut expected, mut leas) = (Vec::new(), Vec::new());
+        for at in 0..text.len() - 1 {
+            let len = match text[at..] {
+                [0xe8 | 0xe9, ..] => 5,
+                [0x0f, 0x80..=0x8f, ..] | [0xc7, 0xf8, ..] => 6,
+                [0x8d, modrm, ..] if modrm & 0xc7 == 5 => 6,
+                _ => continue,
+            };
+            let Some(field) = text.get(at + len - 4..at + len) else { continue };
+            let offset = i32::from_le_bytes(field.try_into().expect("four bytes")) as isize;
+            let target = (start + at + len).wrapping_add_signed(offset);
+            if sensitive.contains(target) {
+                expected.push((start + at, target));
+            }
+            if text[at] == 0x8d && !span.contains(&target) {
+                leas.push(target);
+            }
+        }
+        assert!(expected.len() > 100 && leas.len() > 1000, "{} {}", expected.len(), leas.len());
+        assert_eq!(suspects, expected);
+        let tables: Vec<_> = tables.into_iter().filter(|(_, entries)| *entries == Entries::Any).collect();
+        assert_eq!(tables.into_iter().map(|(table, _)| table).collect::<Vec<_>>(), leas);
+    }
 }
 
 #[test]
