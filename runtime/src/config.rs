@@ -121,6 +121,8 @@ pub struct Config {
     pub stats: bool,
     /// The most kernel threads that serve disk calls; at least 1.
     pub io_threads: usize,
+    /// Microseconds for which the hub looks for events before it sleeps; `None` leaves it to the hub.
+    pub spin: Option<u32>,
 }
 
 /// One row of the table. Its strings are README's too.
@@ -133,7 +135,7 @@ pub struct Setting {
     show: fn(&Config) -> String,
 }
 
-pub static SETTINGS: [Setting; 11] = [
+pub static SETTINGS: [Setting; 12] = [
     Setting {
         name: "GREENPATCH",
         default: "on",
@@ -230,6 +232,21 @@ pub static SETTINGS: [Setting; 11] = [
         },
         show: |c| c.io_threads.to_string(),
     },
+    Setting {
+        name: "GREENPATCH_SPIN",
+        default: "auto",
+        help: "microseconds, up to 1000, for which an idle process looks for events before it sleeps, as long as \
+               that pays; auto: 50, or 0 where it may use one CPU only",
+        parse: |c, v| {
+            let number = std::str::from_utf8(v).ok().and_then(|v| v.parse().ok()).filter(|n| *n <= 1000);
+            if v != b"auto" && number.is_none() {
+                return Err("use auto, or a number of microseconds from 0 to 1000".to_owned());
+            }
+            c.spin = number;
+            Ok(())
+        },
+        show: |c| c.spin.map_or("auto".to_owned(), |spin| spin.to_string()),
+    },
 ];
 
 /// The values of a setting by name. The first name of a value is the one that is shown.
@@ -305,6 +322,7 @@ impl Config {
         without: KernelFeatures::NONE,
         stats: false,
         io_threads: 4,
+        spin: None,
     };
 
     /// Reads the settings from `NAME=value` entries, as [`entries`] gives them. Of two entries with

@@ -89,6 +89,8 @@ static ROWS: &[Row] = &[
     row(SYS_IO_PGETEVENTS, With(Module::Os), io::io_pgetevents),
     row(libc::SYS_io_uring_enter, With(Module::Os), io::io_uring_enter),
     // descriptors' lives, which the reactor follows
+    row(libc::SYS_pipe, With(Module::Os), socket::pipe),
+    row(libc::SYS_pipe2, With(Module::Os), socket::pipe),
     shared(libc::SYS_close, Always, fds::close, fds::close),
     shared(libc::SYS_close_range, Always, fds::close_range, fds::close_range),
     shared(libc::SYS_dup, Always, fds::dup, fds::dup),
@@ -99,6 +101,7 @@ static ROWS: &[Row] = &[
     shared(libc::SYS_ioctl, Always, fds::ioctl, fds::ioctl),
     // socket
     row(libc::SYS_socket, With(Module::Socket), socket::socket),
+    row(libc::SYS_socketpair, With(Module::Socket), socket::socketpair),
     row(libc::SYS_connect, With(Module::Socket), socket::connect),
     row(libc::SYS_accept, With(Module::Socket), socket::accept),
     row(libc::SYS_accept4, With(Module::Socket), socket::accept4),
@@ -108,7 +111,7 @@ static ROWS: &[Row] = &[
     row(libc::SYS_recvfrom, With(Module::Socket), socket::recvfrom),
     row(libc::SYS_recvmsg, With(Module::Socket), socket::recvmsg),
     row(libc::SYS_recvmmsg, With(Module::Socket), socket::recvmmsg),
-    row(libc::SYS_setsockopt, With(Module::Socket), socket::setsockopt),
+    shared(libc::SYS_setsockopt, With(Module::Socket), socket::setsockopt, socket::setsockopt),
     // select
     row(libc::SYS_poll, With(Module::Select), poll::poll),
     row(libc::SYS_ppoll, With(Module::Select), poll::ppoll),

@@ -77,6 +77,14 @@ pub struct Entry {
     /// Known to be blocking and without a timeout. Counts only while the description is private, and until the
     /// program changes one of these.
     pub plain: bool,
+    /// A stream of bytes, of which a read that gets less than it asked for has taken all there was: nothing else has
+    /// ever been seen to end a read of it early (urgent data, an end or an error that waits behind the data).
+    pub drains: bool,
+    /// Nothing was there to read, and no event has been taken since: what comes now is an event, since the number is
+    /// registered, or the registration will say what is there.
+    pub empty: bool,
+    /// The number at which this process made the other end, or -1. Only a hint where to look for who waits.
+    peer: i32,
 }
 
 impl Entry {
@@ -90,7 +98,21 @@ impl Entry {
         socket_type: 0,
         private: 0,
         plain: false,
+        drains: false,
+        empty: false,
+        peer: -1,
     };
+
+    /// An event: `ends` if it tells of more than bytes that have come, which is for good.
+    #[inline]
+    pub fn happen(&mut self, directions: u8, ends: bool) {
+        if directions & READ != 0 {
+            self.empty = false;
+        }
+        if ends {
+            self.drains = false;
+        }
+    }
 
     pub fn has_waiters(&self) -> bool {
         !self.first.is_null()
@@ -220,6 +242,71 @@ impl FdTable {
         }
     }
 
+    /// Whether a call that reads `fd` and may wait need not look whether there is anything.
+    #[inline]
+    pub fn is_drained(&mut self, fd: i32) -> bool {
+        let epoch = self.epoch;
+        self.known(fd).is_some_and(|entry| entry.empty && entry.plain && entry.private == epoch)
+    }
+
+    /// A read of `fd` has got some bytes, but fewer than it asked for.
+    #[inline]
+    pub fn note_short(&mut self, fd: i32) {
+        if let Some(entry) = self.known(fd) {
+            entry.empty |= entry.drains;
+        }
+    }
+
+    /// A read of `fd` has found nothing.
+    #[inline]
+    pub fn note_empty(&mut self, fd: i32) {
+        if let Some(entry) = self.known(fd) {
+            entry.empty = true;
+        }
+    }
+
+    /// A read of `fd` may end early for other reasons than that there is no more.
+    pub fn no_stream(&mut self, fd: i32) {
+        if let Some(entry) = self.known(fd) {
+            entry.drains = false;
+        }
+    }
+
+    /// Another number is about to refer to the description of `fd`: flags may change, and unusual things be written, by
+    /// way of that one.
+    pub fn note_duplicate(&mut self, fd: i32) {
+        if let Some(entry) = self.known(fd) {
+            entry.private = 0;
+            self.writes_unusual(fd);
+        }
+    }
+
+    /// Something is about to be written to `fd` that may end a read at the other end early.
+    pub fn writes_unusual(&mut self, fd: i32) {
+        if let Some(peer) = self.known(fd).map(|entry| entry.peer) {
+            self.no_stream(peer);
+        }
+    }
+
+    /// This process has made both ends: `a` and `b`.
+    pub fn pair(&mut self, a: i32, b: i32) {
+        self.entry(a).peer = b;
+        self.entry(b).peer = a;
+    }
+
+    /// Something has been put in at `fd`, or taken out: whoever waits for that at the other end need not wait for the
+    /// kernel's word.
+    #[inline]
+    pub fn fire_peer(&mut self, fd: i32, directions: u8, wake: impl FnMut(*const ())) {
+        let Some(peer) = self.known(fd).map(|entry| entry.peer) else { return };
+        if let Some(entry) = self.known(peer) {
+            entry.happen(directions, false);
+            if entry.has_waiters() {
+                entry.fire(directions, wake);
+            }
+        }
+    }
+
     /// Whether `forget_private` was ever called.
     pub fn was_shared(&self) -> bool {
         self.epoch != 1
@@ -230,9 +317,12 @@ impl FdTable {
         self.epoch = self.epoch.checked_add(1).unwrap_or(2);
     }
 
-    /// Queues a node at its number. It must not move until `leave`.
-    pub fn enter(&mut self, node: &Node) {
-        self.entry(node.fd.get()).push(node);
+    /// Queues a node at its number, and does not move from then on until `leave`. False, and nothing done, if the number
+    /// is not registered.
+    pub fn enter(&mut self, node: &Node) -> bool {
+        let Some(entry) = self.known(node.fd.get()).filter(|entry| entry.registered) else { return false };
+        entry.push(node);
+        true
     }
 
     /// Takes a node out. If it had been woken, the turn passes to the next one (`wake`). Returns a kept duplicate that
@@ -269,9 +359,12 @@ impl FdTable {
 
     /// The number no longer means what it meant: forget kind and registration. Waiters must have been moved.
     pub fn forget(&mut self, fd: i32) {
-        if let Some(entry) = self.known(fd) {
-            debug_assert!(!entry.has_waiters());
-            *entry = Entry { generation: entry.generation.wrapping_add(1), ..Entry::EMPTY };
+        let Some(entry) = self.known(fd) else { return };
+        debug_assert!(!entry.has_waiters());
+        let peer = entry.peer;
+        *entry = Entry { generation: entry.generation.wrapping_add(1), ..Entry::EMPTY };
+        if let Some(other) = self.known(peer).filter(|other| other.peer == fd) {
+            other.peer = -1;
         }
     }
 
@@ -302,69 +395,4 @@ impl Entry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(fd: i32, interest: u8, broadcast: bool, who: usize) -> Node {
-        Node::new(fd, interest, broadcast, who as *const ())
-    }
-
-    #[test]
-    fn one_reader_at_a_time_and_the_turn_passes_on() {
-        let mut table = FdTable::new();
-        let (a, b, w, p) =
-            (node(3, READ, false, 1), node(3, READ, false, 2), node(3, WRITE, false, 3), node(3, READ, true, 4));
-        for waiter in [&a, &b, &w, &p] {
-            table.enter(waiter);
-        }
-        let mut woken = Vec::new();
-        table.entry(3).fire(READ, |who| woken.push(who as usize));
-        assert_eq!(woken, [1, 4]);
-        table.entry(3).fire(READ, |who| woken.push(who as usize));
-        assert_eq!(woken, [1, 4, 4], "the first reader has yet to try");
-        assert_eq!(table.leave(&a, |who| woken.push(who as usize)), None);
-        assert_eq!(woken, [1, 4, 4, 2]);
-        b.fired.set(false);
-        assert_eq!(table.leave(&b, |who| woken.push(who as usize)), None);
-        assert_eq!(woken.len(), 4, "who has found nothing passes nothing on");
-        table.leave(&w, |_| ());
-        table.leave(&p, |_| ());
-        assert!(!table.entry(3).has_waiters());
-    }
-
-    #[test]
-    fn waiters_follow_their_file_to_a_duplicate() {
-        let mut table = FdTable::new();
-        let (a, b) = (node(5, READ, false, 1), node(5, READ, false, 2));
-        table.enter(&a);
-        table.enter(&b);
-        table.move_waiters(5, 900);
-        table.forget(5);
-        assert_eq!((a.fd.get(), b.fd.get()), (900, 900));
-        assert_eq!(table.leave(&a, |_| ()), None);
-        assert_eq!(table.leave(&b, |_| ()), Some(900), "the last one closes the duplicate");
-    }
-
-    #[test]
-    fn a_description_is_private_until_another_process_may_have_it() {
-        let mut table = FdTable::new();
-        assert!(!table.is_private(4) && !table.is_private(-1));
-        table.mark_private(4);
-        assert!(table.is_private(4) && !table.is_private(5));
-        table.forget_private();
-        assert!(!table.is_private(4));
-        table.mark_private(4);
-        table.forget(4);
-        assert!(!table.is_private(4), "the number was closed");
-    }
-
-    #[test]
-    fn a_late_event_of_an_earlier_use_is_told_by_its_generation() {
-        let mut table = FdTable::new();
-        table.entry(7).registered = true;
-        let before = table.entry(7).generation;
-        table.forget(7);
-        assert_ne!(table.entry(7).generation, before);
-        assert!(!table.entry(7).registered);
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 //! What other kernel threads may touch is `remote`, the reactor's table and the futex queues, each behind a lock.
 
 mod park;
+mod spin;
 mod turns;
 
 use crate::carrier::{self, Carrier};
@@ -120,6 +121,7 @@ pub struct Hub {
     /// Calls that helper threads make for parked green threads now.
     pub(crate) helpers_busy: Cell<usize>,
     deadlock_reported: Cell<bool>,
+    spin: spin::Spin,
     config: Config,
     /// A green thread that last waited for something from outside: where `report` looks first.
     pub(crate) hopeful: Cell<*const Green>,
@@ -193,6 +195,7 @@ impl Hub {
             child_unscheduled: Cell::new(false),
             helpers_busy: Cell::new(0),
             deadlock_reported: Cell::new(false),
+            spin: spin::Spin::new(config.spin),
             config,
             hopeful: Cell::new(main),
             clock_watch: Cell::new(-1),

@@ -25,8 +25,8 @@ unsafe impl<T> Sync for Lock<T> {}
 // SAFETY: as for `Sync`; the runtime's values are not tied to a kernel thread.
 unsafe impl<T> Send for Lock<T> {}
 
-/// Entitles its holder to the value.
-pub struct Guard<'a, T>(&'a Lock<T>);
+/// Entitles its holder to the value. The flag says whether the state was touched.
+pub struct Guard<'a, T>(&'a Lock<T>, bool);
 
 impl<T> Lock<T> {
     /// A free lock.
@@ -40,7 +40,21 @@ impl<T> Lock<T> {
         if self.state.compare_exchange(0, 1, Acquire, Relaxed).is_err() {
             self.lock_slow();
         }
-        Guard(self)
+        Guard(self, true)
+    }
+
+    /// As `lock`, without atomic operations where no other kernel thread can want the lock.
+    ///
+    /// # Safety
+    /// If `alone`, no kernel thread but the calling one can lock before the guard is dropped, and the calling one does
+    /// not hold the lock.
+    #[inline(always)]
+    pub unsafe fn lock_unless(&self, alone: bool) -> Guard<'_, T> {
+        if alone {
+            Guard(self, false)
+        } else {
+            self.lock()
+        }
     }
 
     #[cold]
@@ -86,7 +100,7 @@ impl<T> DerefMut for Guard<'_, T> {
 impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.0.state.swap(0, Release) == 2 {
+        if self.1 && self.0.state.swap(0, Release) == 2 {
             // SAFETY: wakes on our own word.
             unsafe {
                 sys!(libc::SYS_futex, self.0.state.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 1);

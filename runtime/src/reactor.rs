@@ -1,26 +1,42 @@
 //! Waiting for descriptors: one edge-triggered registration per descriptor with a `polling::Poller`, kept until the
 //! number is closed.
 //!
-//! `Poller::wait` makes five system calls, so the hub waits on the poller's epoll descriptor directly. Its three
-//! descriptors and our eventfd are made while all low numbers are taken, because a program may rely on getting the
-//! lowest free one.
+//! `Poller::wait` makes five system calls, so the hub waits on the poller's epoll descriptor directly. Where there is no
+//! epoll descriptor to be had (the process has as many descriptors as it may have), the hub waits on a futex, and calls
+//! that wait for descriptors are helper threads' until there is one.
+//!
+//! **When a read need not be tried.** An edge-triggered registration reports whatever comes after the last report. So a
+//! descriptor that was found empty stays empty until the next event: a read that finds it so (`is_drained`) parks at
+//! once. It was found empty if a read said EAGAIN; and if a read got some bytes, but fewer than it asked for, from a
+//! stream that ends reads for no other reason (`Entry::drains`). What could end one early makes an event that says so
+//! first, or at the same time as the bytes that it follows: urgent data (EPOLLPRI), the end (EPOLLRDHUP, EPOLLHUP), an
+//! error. Such an event ends the rule for that number, for good. Sockets that break records into reads, or may be given
+//! descriptors to carry, never get it; nor does a description that another process may have, whose flags and timeouts
+//! are not ours to know (`Entry::plain`).
 
+mod numbers;
+mod waiter;
+
+pub use numbers::high_number;
+pub use waiter::FdWaiter;
+
+use crate::calls::error;
 use crate::fd_table::{FdTable, Kind, Node, READ, WRITE};
-use crate::green_thread::{Green, Waiting, Wake};
+use crate::green_thread::Green;
 use crate::hub::Hub;
-use crate::lock::Lock;
+use crate::lock::{Guard, Lock};
 use crate::sys;
 use core::cell::{Cell, UnsafeCell};
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::*};
 use polling::{AsRawSource, Event, PollMode, Poller};
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
-/// Our descriptors are made at or above this number, if the limit allows.
-const HIGH: i32 = 960;
-const EVENTS: usize = 256;
+/// Events taken at once.
+const EVENTS: usize = 512;
 /// `polling`'s own eventfd and timerfd report with this key; nobody uses them.
 const NOTIFY_KEY: u64 = u64::MAX;
 const WAKE_KEY: usize = usize::MAX - 1;
+const EEXIST: isize = error(libc::EEXIST);
 
 /// Without epoll_pwait2 (Linux < 5.11, or the test setting).
 pub static NO_EPOLL_PWAIT2: AtomicBool = AtomicBool::new(false);
@@ -38,6 +54,10 @@ pub struct Reactor {
     poller: UnsafeCell<Option<Poller>>,
     epoll: AtomicI32,
     wake: AtomicI32,
+    /// What the hub sleeps on where there is no epoll descriptor: 1 once somebody has something for it.
+    told: AtomicU32,
+    /// Where events are taken to.
+    events: UnsafeCell<[libc::epoll_event; EVENTS]>,
     /// How often events have been taken, and the descriptor that was found empty at that count: see `note_empty`.
     polls: Cell<u64>,
     empty: Cell<(i32, u64)>,
@@ -50,6 +70,8 @@ pub enum CannotWait {
     NotPollable,
     /// No such descriptor.
     Bad,
+    /// The kernel has no room for another registration, or for an epoll set at all. A helper can wait.
+    NoRoom,
 }
 
 impl Reactor {
@@ -59,42 +81,69 @@ impl Reactor {
             poller: UnsafeCell::new(None),
             epoll: AtomicI32::new(-1),
             wake: AtomicI32::new(-1),
+            events: UnsafeCell::new([libc::epoll_event { events: 0, u64: 0 }; EVENTS]),
+            told: AtomicU32::new(0),
             polls: Cell::new(0),
             empty: Cell::new((-1, 0)),
         }
     }
 
-    fn open(&self) -> &Poller {
-        // SAFETY: only the carrier opens the poller, and it is dropped only in a forked child.
-        let slot = unsafe { &mut *self.poller.get() };
-        slot.get_or_insert_with(|| {
-            let (poller, wake) = with_room(|| {
-                at_high_numbers(|| {
-                    let poller = Poller::new().expect("epoll is not to be had");
-                    // SAFETY: makes a descriptor of our own.
-                    let wake = unsafe { sys!(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) } as i32;
-                    (poller, wake)
-                })
-            });
-            // SAFETY: the eventfd lives as long as the poller.
-            let added = unsafe { poller.add_with_mode(&Source(wake), Event::readable(WAKE_KEY), PollMode::Edge) };
-            added.expect("an eventfd can be polled");
-            self.epoll.store(poller.as_raw_fd(), SeqCst);
-            self.wake.store(wake, SeqCst);
-            poller
-        })
+    /// For the carrier; see `Lock::lock_unless`.
+    #[inline(always)]
+    pub(crate) fn table(&self, hub: &Hub) -> Guard<'_, FdTable> {
+        // SAFETY: kernel threads that use the table are announced by the carrier before it makes them, and no call holds
+        // the guard while it makes one or locks again.
+        unsafe { self.table.lock_unless(!hub.foreign_threads.load(Relaxed)) }
     }
 
-    /// Makes the descriptors, without which `wake` wakes nobody.
+    /// The poller, made if need be. `None`: there are no descriptors to be had.
+    fn open(&self) -> Option<&Poller> {
+        // SAFETY: only the carrier opens the poller, and it is dropped only in a forked child.
+        let slot = unsafe { &mut *self.poller.get() };
+        if slot.is_none() {
+            *slot = numbers::with_room(|| numbers::at_high_numbers(|| self.make()));
+        }
+        slot.as_ref()
+    }
+
+    #[cold]
+    fn make(&self) -> Option<Poller> {
+        let poller = Poller::new().ok()?;
+        // SAFETY: makes a descriptor of our own.
+        let wake = unsafe { sys!(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) } as i32;
+        if wake < 0 {
+            return None;
+        }
+        // SAFETY: the eventfd lives as long as the poller.
+        let added = unsafe { poller.add_with_mode(&Source(wake), Event::readable(WAKE_KEY), PollMode::Edge) };
+        if added.is_err() {
+            sys::close(wake);
+            return None;
+        }
+        self.epoll.store(poller.as_raw_fd(), SeqCst);
+        self.wake.store(wake, SeqCst);
+        Some(poller)
+    }
+
+    /// Gets ready for a wait that `wake` can end.
     pub(crate) fn prepare(&self) {
-        self.open();
+        if self.epoll.load(Relaxed) < 0 && self.open().is_none() {
+            self.told.store(0, SeqCst);
+        }
     }
 
     /// Ends the hub's wait. From any kernel thread.
     pub fn wake(&self) {
-        let one = 1u64;
-        // SAFETY: writes eight bytes of ours to our eventfd.
-        unsafe { sys!(libc::SYS_write, self.wake.load(SeqCst), &one as *const u64, 8) };
+        let (one, fd) = (1u64, self.wake.load(SeqCst));
+        if fd >= 0 {
+            // SAFETY: writes eight bytes of ours to our eventfd.
+            unsafe { sys!(libc::SYS_write, fd, &one as *const u64, 8) };
+        } else {
+            self.told.store(1, SeqCst);
+            let op = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
+            // SAFETY: wakes on our own word.
+            unsafe { sys!(libc::SYS_futex, self.told.as_ptr(), op, 1) };
+        }
     }
 
     /// Whether `fd` is one of the reactor's own.
@@ -117,11 +166,11 @@ impl Reactor {
     }
 
     /// The kind of `fd`; `None` if there is no such descriptor.
-    pub fn kind(&self, fd: i32) -> Option<Kind> {
+    pub fn kind(&self, hub: &Hub, fd: i32) -> Option<Kind> {
         if fd < 0 {
             return None;
         }
-        if let Some(kind) = self.table.lock().known(fd).and_then(|entry| entry.kind) {
+        if let Some(kind) = self.table(hub).known(fd).and_then(|entry| entry.kind) {
             return Some(kind);
         }
         // SAFETY: all-zero is a valid `stat`.
@@ -138,21 +187,49 @@ impl Reactor {
             libc::S_IFDIR => Kind::Directory,
             _ => Kind::Anonymous,
         };
-        self.table.lock().entry(fd).kind = Some(kind);
+        self.table(hub).entry(fd).kind = Some(kind);
         Some(kind)
     }
 
     /// A hook by name has found nothing to read in `fd`. The call that follows need not look again as long as no event
     /// has been taken since: what comes now will be an event.
     #[inline]
-    pub fn note_empty(&self, fd: i32) {
+    pub fn note_empty(&self, hub: &Hub, fd: i32) {
+        self.table(hub).note_empty(fd);
+        self.note_unready(fd);
+    }
+
+    /// As `note_empty`, for what the table knows already.
+    #[inline]
+    pub fn note_unready(&self, fd: i32) {
         self.empty.set((fd, self.polls.get()));
     }
 
-    /// Whether `note_empty` has just spoken of `fd`. Asked once.
+    /// Whether a hook has just found nothing in `fd` (asked once), or there can be nothing.
     #[inline]
-    pub fn was_just_empty(&self, fd: i32) -> bool {
-        self.empty.replace((-1, 0)) == (fd, self.polls.get())
+    pub fn is_empty(&self, hub: &Hub, fd: i32) -> bool {
+        self.empty.replace((-1, 0)) == (fd, self.polls.get()) || self.is_drained(hub, fd)
+    }
+
+    /// Whether a call that reads `fd` and may wait need not look whether there is anything: see the module.
+    #[inline]
+    pub fn is_drained(&self, hub: &Hub, fd: i32) -> bool {
+        self.table(hub).is_drained(fd)
+    }
+
+    /// A read of `fd` that asked for `asked` bytes came to `result`. Not to be told of reads that leave what they read.
+    #[inline]
+    pub fn note_read(&self, hub: &Hub, fd: i32, result: isize, asked: usize) {
+        if result > 0 && (result as usize) < asked {
+            self.table(hub).note_short(fd);
+        }
+    }
+
+    /// `fd` has been written to (READ), or read from (WRITE): wakes who waits at its other end, if we know it.
+    #[inline]
+    pub fn tell_peer(&self, hub: &Hub, fd: i32, directions: u8) {
+        // SAFETY: `who` of every node is a record, and records are never freed.
+        self.table(hub).fire_peer(fd, directions, |who| hub.unpark(unsafe { &*who.cast::<Green>() }));
     }
 
     /// Another process is about to share every description: none is private any more.
@@ -160,75 +237,80 @@ impl Reactor {
         self.table.lock().forget_private();
     }
 
-    fn register(&self, fd: i32) -> Result<(), CannotWait> {
-        let poller = self.open();
-        let mut table = self.table.lock();
-        let entry = table.entry(fd);
-        if entry.registered {
-            return Ok(());
+    /// Puts `fd` into the epoll set. Not through the poller, which has no way to ask for EPOLLRDHUP.
+    fn add(&self, fd: i32, generation: u32) -> isize {
+        const ALL: i32 = libc::EPOLLIN | libc::EPOLLPRI | libc::EPOLLRDHUP | libc::EPOLLOUT | libc::EPOLLET;
+        let mut event = libc::epoll_event { events: ALL as u32, u64: fd as u64 | u64::from(generation) << 32 };
+        let (epoll, event) = (self.epoll.load(Relaxed), &mut event as *mut libc::epoll_event);
+        // SAFETY: `event` is ours. The registration ends before the number is closed (`before_close`).
+        unsafe {
+            match sys!(libc::SYS_epoll_ctl, epoll, libc::EPOLL_CTL_ADD, fd, event) {
+                // A registration that we don't know of: the number was closed behind our back and reused with the same
+                // file. Its key may be an old one.
+                EEXIST => sys!(libc::SYS_epoll_ctl, epoll, libc::EPOLL_CTL_MOD, fd, event),
+                result => result,
+            }
         }
-        let event = Event::all(fd as usize | ((entry.generation as usize) << 32));
-        // SAFETY: the registration ends before the number is closed (`before_close`).
-        match unsafe { poller.add_with_mode(&Source(fd), event, PollMode::Edge) } {
-            Ok(()) => entry.registered = true,
-            Err(error) => match error.raw_os_error() {
-                Some(libc::EBADF) => return Err(CannotWait::Bad),
-                // A registration that we don't know of: the number was closed behind our back and reused with the
-                // same file. Its key may be an old one.
-                Some(libc::EEXIST) => {
-                    // SAFETY: the descriptor is open for as long as this call takes.
-                    let source = unsafe { BorrowedFd::borrow_raw(fd) };
-                    match poller.modify_with_mode(source, event, PollMode::Edge) {
-                        Ok(()) => entry.registered = true,
-                        Err(_) => return Err(CannotWait::NotPollable),
-                    }
-                }
-                _ => return Err(CannotWait::NotPollable),
-            },
-        }
-        Ok(())
     }
 
-    /// Takes what is there and wakes who waits for it; waits up to `timeout` ns (`None`: for ever).
-    pub(crate) fn poll(&self, hub: &Hub, timeout: Option<u64>) {
-        if timeout == Some(0) && self.epoll.load(Relaxed) < 0 {
-            return;
+    #[cold]
+    fn register(&self, hub: &Hub, fd: i32) -> Result<(), CannotWait> {
+        if self.open().is_none() {
+            return Err(CannotWait::NoRoom);
         }
-        self.open();
-        self.polls.set(self.polls.get() + 1);
-        let epoll = self.epoll.load(Relaxed) as usize;
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS];
-        let count = self.epoll_wait(hub, epoll, &mut events, timeout);
-        for event in events.iter().take(count.max(0) as usize) {
-            let (key, flags) = (event.u64, event.events as i32);
-            if key == NOTIFY_KEY {
-                continue;
+        let mut table = self.table(hub);
+        let entry = table.entry(fd);
+        let added = self.add(fd, entry.generation);
+        entry.registered = added == 0;
+        match -added as i32 {
+            0 => Ok(()),
+            libc::EBADF => Err(CannotWait::Bad),
+            libc::ENOMEM | libc::ENOSPC => Err(CannotWait::NoRoom),
+            _ => Err(CannotWait::NotPollable),
+        }
+    }
+
+    /// Takes what is there and wakes who waits for it; waits up to `timeout` ns (`None`: for ever). Returns how many
+    /// events there were.
+    pub(crate) fn poll(&self, hub: &Hub, timeout: Option<u64>) -> usize {
+        let epoll = self.epoll.load(Relaxed);
+        if epoll < 0 {
+            if timeout != Some(0) {
+                self.sleep(hub, timeout);
             }
-            if key == WAKE_KEY as u64 {
-                let mut sink = 0u64;
-                // SAFETY: reads eight bytes from our eventfd.
-                unsafe { sys!(libc::SYS_read, self.wake.load(Relaxed), &mut sink as *mut u64, 8) };
+            return 0;
+        }
+        self.polls.set(self.polls.get() + 1);
+        // SAFETY: only the carrier polls, and nothing that an event leads to polls again.
+        let events = unsafe { &mut *self.events.get() };
+        let count = Self::epoll_wait(hub, epoll as usize, events, timeout).max(0) as usize;
+        let mut table = self.table(hub);
+        for event in &events[..count] {
+            let (key, flags) = (event.u64, event.events as i32);
+            if key >= WAKE_KEY as u64 {
+                if key != NOTIFY_KEY {
+                    let mut sink = 0u64;
+                    // SAFETY: reads eight bytes from our eventfd.
+                    unsafe { sys!(libc::SYS_read, self.wake.load(Relaxed), &mut sink as *mut u64, 8) };
+                }
                 continue;
             }
             let (fd, generation) = (key as u32 as i32, (key >> 32) as u32);
+            let Some(entry) = table.known(fd).filter(|entry| entry.generation == generation) else { continue };
             let both = libc::EPOLLHUP | libc::EPOLLERR;
-            let mut directions = 0;
-            if flags & (libc::EPOLLIN | libc::EPOLLPRI | libc::EPOLLRDHUP | both) != 0 {
-                directions |= READ;
-            }
-            if flags & (libc::EPOLLOUT | both) != 0 {
-                directions |= WRITE;
-            }
-            let mut table = self.table.lock();
-            if let Some(entry) = table.known(fd).filter(|entry| entry.generation == generation) {
+            let ends = libc::EPOLLPRI | libc::EPOLLRDHUP | both;
+            let reads = if flags & (libc::EPOLLIN | ends) != 0 { READ } else { 0 };
+            let writes = if flags & (libc::EPOLLOUT | both) != 0 { WRITE } else { 0 };
+            entry.happen(reads | writes, flags & ends != 0);
+            if entry.has_waiters() {
                 // SAFETY: `who` of every node is a record, and records are never freed.
-                entry.fire(directions, |who| hub.unpark(unsafe { &*who.cast::<Green>() }));
+                entry.fire(reads | writes, |who| hub.unpark(unsafe { &*who.cast::<Green>() }));
             }
         }
+        count
     }
 
     fn epoll_wait(
-        &self,
         hub: &Hub,
         epoll: usize,
         events: &mut [libc::epoll_event; EVENTS],
@@ -239,13 +321,12 @@ impl Reactor {
             // SAFETY: the buffer has room for EVENTS.
             return unsafe { sys!(libc::SYS_epoll_wait, epoll, buffer, EVENTS, 0) };
         }
-        let timespec = timeout
-            .map(|ns| libc::timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 });
+        let timespec = timeout.map(timespec);
         let timespec = timespec.as_ref().map_or(0, |timespec| timespec as *const _ as usize);
         if !NO_EPOLL_PWAIT2.load(Relaxed) {
             // SAFETY: the buffer has room for EVENTS, and the timeout outlives the call.
             let count = unsafe { hub.carrier.wait(libc::SYS_epoll_pwait2, epoll, buffer, EVENTS, timespec) };
-            if count != -(libc::ENOSYS as isize) {
+            if count != error(libc::ENOSYS) {
                 return count;
             }
             NO_EPOLL_PWAIT2.store(true, Relaxed);
@@ -261,13 +342,26 @@ impl Reactor {
         unsafe { sys!(libc::SYS_epoll_wait, epoll, buffer, EVENTS, 0) }
     }
 
+    /// Waits where there is no epoll descriptor.
+    #[cold]
+    fn sleep(&self, hub: &Hub, timeout: Option<u64>) {
+        let timespec = timeout.map(timespec);
+        let timespec = timespec.as_ref().map_or(0, |timespec| timespec as *const _ as usize);
+        let op = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
+        // SAFETY: waits on our own word, and the timeout outlives the call.
+        unsafe { hub.carrier.wait(libc::SYS_futex, self.told.as_ptr() as usize, op, 0, timespec) };
+    }
+
     /// The program is about to close `fd`, or to put another file there: waiters keep the old file through a
     /// duplicate, and the registration ends. False if the number is ours and must not be touched.
     pub fn before_close(&self, hub: &Hub, fd: i32) -> bool {
         if self.owns(fd) {
             return false;
         }
-        let mut table = self.table.lock();
+        if crate::hub::current_hub().is_some() {
+            self.empty.set((-1, 0));
+        }
+        let mut table = self.table(hub);
         let Some(entry) = table.known(fd) else { return true };
         if entry.kept {
             return false;
@@ -280,13 +374,7 @@ impl Reactor {
                 let keep = keep as i32;
                 table.move_waiters(fd, keep);
                 let generation = table.entry(keep).generation;
-                // SAFETY: only the carrier opens the poller; a foreign thread finds it open because somebody waits.
-                if let Some(poller) = unsafe { &*self.poller.get() } {
-                    let event = Event::all(keep as usize | ((generation as usize) << 32));
-                    // SAFETY: the duplicate is closed only after its registration has ended (`release`).
-                    let added = unsafe { poller.add_with_mode(&Source(keep), event, PollMode::Edge) };
-                    table.entry(keep).registered = added.is_ok();
-                }
+                table.entry(keep).registered = self.add(keep, generation) == 0;
             } else {
                 // No number left: wake them; they find the number closed, which is the best that can be said.
                 table.entry(fd).fire(READ | WRITE, |who| {
@@ -308,16 +396,13 @@ impl Reactor {
     }
 
     fn deregister(&self, fd: i32) {
-        // SAFETY: only the carrier opens the poller, and a registered descriptor shows that it is open.
-        if let Some(poller) = unsafe { &*self.poller.get() } {
-            // SAFETY: the descriptor is still open.
-            let _ = poller.delete(unsafe { BorrowedFd::borrow_raw(fd) });
-        }
+        // SAFETY: no pointers; our own epoll set.
+        unsafe { sys!(libc::SYS_epoll_ctl, self.epoll.load(Relaxed), libc::EPOLL_CTL_DEL, fd, 0) };
     }
 
     fn leave(&self, hub: &Hub, node: &Node) {
         // SAFETY: records are never freed.
-        let unused = self.table.lock().leave(node, |who| hub.unpark(unsafe { &*who.cast::<Green>() }));
+        let unused = self.table(hub).leave(node, |who| hub.unpark(unsafe { &*who.cast::<Green>() }));
         if let Some(fd) = unused {
             self.deregister(fd);
             sys::close(fd);
@@ -347,116 +432,6 @@ impl Reactor {
     }
 }
 
-/// A parked call's place in the queue of one descriptor. It enters at the first wait and leaves when dropped, and
-/// keeps the file in between, whatever happens to the number.
-pub struct FdWaiter<'a> {
-    hub: &'a Hub,
-    node: Node,
-}
-
-impl<'a> FdWaiter<'a> {
-    /// For a call that takes something from `fd` in direction `interest`: woken one at a time.
-    pub fn new(hub: &'a Hub, fd: i32, interest: u8) -> Self {
-        FdWaiter { hub, node: Node::new(fd, interest, false, hub.current() as *const Green as *const ()) }
-    }
-
-    /// For a call that only looks: woken at every event.
-    pub fn looking(hub: &'a Hub, fd: i32, interest: u8) -> Self {
-        FdWaiter { hub, node: Node::new(fd, interest, true, hub.current() as *const Green as *const ()) }
-    }
-
-    #[inline]
-    pub fn hub(&self) -> &'a Hub {
-        self.hub
-    }
-
-    /// The number to use now: the program's, or a duplicate after the program has closed it.
-    #[inline]
-    pub fn fd(&self) -> i32 {
-        self.node.fd.get()
-    }
-
-    /// Enters the queue, if not there yet. The waiter must not move from now on.
-    pub fn enter(&self) -> Result<(), CannotWait> {
-        if self.node.fd.get() < 0 {
-            return Err(CannotWait::Bad);
-        }
-        self.node.fired.set(false);
-        if !self.node.queued.get() {
-            self.hub.reactor.register(self.fd())?;
-            self.hub.reactor.table.lock().enter(&self.node);
-        }
-        Ok(())
-    }
-
-    /// Parks until an event, the deadline or a signal. The waiter must not move from now on.
-    pub fn wait(&self, deadline: Option<u64>) -> Result<Wake, CannotWait> {
-        self.enter()?;
-        Ok(self.hub.park(Waiting::Descriptor(self.fd()), deadline, true))
-    }
-}
-
-impl Drop for FdWaiter<'_> {
-    fn drop(&mut self) {
-        if self.node.queued.get() {
-            self.hub.reactor.leave(self.hub, &self.node);
-        }
-    }
-}
-
-/// The number at or above which our descriptors are made.
-pub fn high_number() -> i32 {
-    let mut limit = libc::rlimit { rlim_cur: 1024, rlim_max: 1024 };
-    // SAFETY: `limit` is ours.
-    unsafe { sys!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &mut limit as *mut _) };
-    (HIGH as u64).min(limit.rlim_cur.saturating_sub(16)) as i32
-}
-
-/// Runs `make` under a higher limit on descriptors, as far as the process may have one: the program may have used up, or
-/// lowered, its own, and what is open stays open under any limit.
-fn with_room<R>(make: impl FnOnce() -> R) -> R {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is ours.
-    unsafe { sys!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &mut limit as *mut _) };
-    let wanted = limit.rlim_cur.max(HIGH as u64).saturating_add(64).min(limit.rlim_max);
-    if wanted <= limit.rlim_cur {
-        return make();
-    }
-    let set = |limit: &libc::rlimit| {
-        // SAFETY: reads a limit of ours.
-        unsafe { sys!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, limit as *const _, 0) }
-    };
-    set(&libc::rlimit { rlim_cur: wanted, ..limit });
-    let made = make();
-    set(&limit);
-    made
-}
-
-/// Runs `make` while every descriptor number below `high_number` is taken.
-fn at_high_numbers<R>(make: impl FnOnce() -> R) -> R {
-    let high = high_number();
-    let mut taken: Vec<i32> = Vec::new();
-    // SAFETY: makes and closes descriptors of our own.
-    unsafe {
-        let seed = sys!(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC) as i32;
-        if seed >= 0 {
-            taken.push(seed);
-            while taken.last().is_some_and(|&fd| fd < high) {
-                let fd = sys!(libc::SYS_fcntl, seed, libc::F_DUPFD_CLOEXEC, 0) as i32;
-                if fd < 0 {
-                    break;
-                }
-                taken.push(fd);
-            }
-        }
-    }
-    let highest = taken.pop();
-    if let Some(fd) = highest {
-        sys::close(fd);
-    }
-    let made = make();
-    for fd in taken {
-        sys::close(fd);
-    }
-    made
+fn timespec(ns: u64) -> libc::timespec {
+    libc::timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 }
 }

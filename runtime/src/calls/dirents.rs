@@ -13,6 +13,7 @@ const NAME_AT: usize = 19;
 
 pub fn getdents64(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if hub.reactor.owned().is_none() {
+        // No call has been parked for a descriptor, so none is kept either.
         return Pass(Reason::NonBlocking);
     }
     let (fd, buffer, size) = (frame.rdi as i32, frame.rsi, frame.rdx as u32);
@@ -62,7 +63,7 @@ fn hide(entries: &mut [u8], mut hidden: impl FnMut(&[u8]) -> bool) -> usize {
 
 fn is_ours(hub: &Hub, name: &[u8]) -> bool {
     let number = core::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
-    number.is_some_and(|fd| hub.reactor.owns(fd))
+    number.is_some_and(|fd| super::fds::is_hidden(hub, fd))
 }
 
 /// Whether `fd` is /proc/self/fd under one of its names.

@@ -68,7 +68,7 @@ fn wait_events(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<
         return found;
     }
     let waiter = FdWaiter::new(hub, fd, READ);
-    if waiter.enter() == Err(CannotWait::NotPollable) {
+    if matches!(waiter.enter(), Err(CannotWait::NotPollable | CannotWait::NoRoom)) {
         // A set of sets as deep as the kernel allows can't be put into ours.
         return in_a_helper(hub, frame, 4, mask);
     }

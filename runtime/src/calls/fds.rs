@@ -12,8 +12,8 @@ use Outcome::{Done, Pass};
 
 const EBADF: isize = error(libc::EBADF);
 
-/// Whether `fd` is the reactor's, or a duplicate that a parked call keeps.
-fn is_hidden(hub: &Hub, fd: i32) -> bool {
+/// Whether `fd` is the reactor's, or one that a parked call keeps.
+pub(super) fn is_hidden(hub: &Hub, fd: i32) -> bool {
     hub.reactor.owns(fd) || hub.reactor.table.lock().known(fd).is_some_and(|entry| entry.kept)
 }
 
@@ -94,10 +94,10 @@ pub fn close_range(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 pub fn dup(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if is_hidden(hub, frame.rdi as i32) {
-        Done(EBADF)
-    } else {
-        Pass(Reason::NonBlocking)
+        return Done(EBADF);
     }
+    hub.reactor.table.lock().note_duplicate(frame.rdi as i32);
+    Pass(Reason::NonBlocking)
 }
 
 /// Puts `from` at the number `to` by system call `number`.
@@ -108,6 +108,7 @@ fn replace(hub: &Hub, number: i64, from: i32, to: i32, flags: usize) -> isize {
     // A call that fails must leave the old file at `to` alone, and known.
     if from != to && is_open(from) && (number == libc::SYS_dup2 || flags as i32 & !libc::O_CLOEXEC == 0) {
         hub.reactor.before_close(hub, to);
+        hub.reactor.table.lock().note_duplicate(from);
     }
     // SAFETY: the program's own descriptors.
     unsafe { sys!(number, from, to, flags) }
@@ -124,11 +125,20 @@ pub fn dup3(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 /// As `fcntl`, without what may wait.
 pub fn fcntl_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let duplicates = matches!(frame.rsi as i32, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC);
-    if duplicates && is_hidden(hub, frame.rdi as i32) {
-        return Done(EBADF);
+    let fd = frame.rdi as i32;
+    if duplicates {
+        if is_hidden(hub, fd) {
+            return Done(EBADF);
+        }
+        hub.reactor.table.lock().note_duplicate(fd);
     }
     if frame.rsi as i32 == libc::F_SETFL {
-        hub.reactor.table.lock().set_plain(frame.rdi as i32, false);
+        let mut table = hub.reactor.table.lock();
+        table.set_plain(fd, false);
+        if frame.rdx as i32 & libc::O_DIRECT != 0 {
+            // A pipe of packets.
+            table.writes_unusual(fd);
+        }
     }
     Pass(Reason::NonBlocking)
 }

@@ -53,7 +53,7 @@ fn ours(hub: &Hub, fd: i32) -> Result<Kind, Reason> {
     if !hub.others_alive() && !signalfd::maybe() {
         return Err(Reason::NoOtherGreenThread);
     }
-    let kind = hub.reactor.kind(fd).ok_or(Reason::NotOurs)?;
+    let kind = hub.reactor.kind(hub, fd).ok_or(Reason::NotOurs)?;
     if module_on(hub, kind) {
         Ok(kind)
     } else {
@@ -200,12 +200,17 @@ pub fn try_read(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> 
     let kind = ours(hub, fd).ok()?;
     let result = match kind {
         Kind::Socket if len != 0 => return socket::try_recv(hub, fd, buffer, len, 0),
+        Kind::Pipe if hub.reactor.is_drained(hub, fd) => {
+            hub.reactor.note_unready(fd);
+            return None;
+        }
         Kind::Pipe => read_nowait(fd, Buffers::one(buffer, len).pointer(), 1, HERE),
         _ => return None,
     };
     if result == super::error(libc::EAGAIN) {
-        hub.reactor.note_empty(fd);
+        hub.reactor.note_empty(hub, fd);
     }
+    pipe::note_read(hub, fd, result, len);
     (result >= 0).then_some(result)
 }
 
@@ -219,6 +224,7 @@ pub fn try_write(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize>
         Kind::Pipe => write_nowait(fd, buffers.pointer(), 1),
         _ => return None,
     };
+    pipe::note_write(hub, fd, result);
     if result > 0 && result as usize != buffers.total() {
         return pipe::write_on(hub, fd, &buffers, result).ok();
     }

@@ -4,7 +4,7 @@
 //! is, and most calls end with it. Later looks use a copy, because the kernel, too, reads the array once and writes
 //! only the answers.
 
-use super::readiness::{read_mask, under_mask, wait, Timeout};
+use super::readiness::{in_a_helper, read_mask, under_mask, wait, Timeout, NO_ROOM};
 use super::Outcome::{self, Done, Pass};
 use super::{signalfd, Reason};
 use crate::fd_table::{READ, WRITE};
@@ -28,7 +28,7 @@ pub fn poll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if timeout.is_zero() && !signalfd::maybe() {
         return Pass(Reason::NonBlocking);
     }
-    Done(poll_fds(hub, frame.rdi, frame.rsi as u32 as usize, timeout, None))
+    Done(poll_fds(hub, frame, timeout, None))
 }
 
 /// ppoll(fds, nfds, timespec, sigmask, size): tells what is left of the timeout.
@@ -46,7 +46,7 @@ pub fn ppoll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         Ok(mask) => mask,
         Err(error) => return Done(error),
     };
-    let result = poll_fds(hub, frame.rdi, frame.rsi as u32 as usize, timeout, mask);
+    let result = poll_fds(hub, frame, timeout, mask);
     timeout.tell_timespec(frame.rdx);
     Done(result)
 }
@@ -61,7 +61,8 @@ fn interest(events: i16) -> u8 {
     }
 }
 
-fn poll_fds(hub: &'static Hub, address: usize, count: usize, timeout: Timeout, mask: Option<u64>) -> isize {
+fn poll_fds(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u64>) -> isize {
+    let (address, count) = (frame.rdi, frame.rsi as u32 as usize);
     // SAFETY: the kernel checks the program's pointer.
     let mut found = unsafe { sys!(libc::SYS_poll, address, count, 0) };
     if found >= 0 && signalfd::maybe() {
@@ -72,7 +73,12 @@ fn poll_fds(hub: &'static Hub, address: usize, count: usize, timeout: Timeout, m
     }
     let waited =
         if count == 1 { poll_one(hub, address, timeout, mask) } else { poll_many(hub, address, count, timeout, mask) };
-    waited.unwrap_or_else(isize::from)
+    match waited {
+        // Both calls have it there, if they have a mask.
+        Ok(NO_ROOM) => in_a_helper(hub, frame, 3, mask),
+        Ok(result) => result,
+        Err(fault) => fault.into(),
+    }
 }
 
 /// The answers to a first look, and what only we know.

@@ -123,9 +123,12 @@ pub fn in_a_helper(hub: &'static Hub, frame: &Frame, mask_argument: usize, mask:
     })
 }
 
+/// What `wait` says where the kernel has no room for us to wait for descriptors: a helper must make the call.
+pub const NO_ROOM: isize = isize::MIN;
+
 /// Parks until `look` finds something (anything but 0), the time is up (0), or a handler is to run
 /// (`ERESTARTNOHAND`). The caller has looked once, in vain. The waiters stay entered between two looks, so they must
-/// not move.
+/// not move. `NO_ROOM`: see there.
 pub fn wait(hub: &'static Hub, waiters: &[FdWaiter<'_>], timeout: Timeout, mut look: impl FnMut() -> isize) -> isize {
     let deadline = timeout.deadline();
     let waiting = match waiters {
@@ -147,8 +150,15 @@ pub fn wait(hub: &'static Hub, waiters: &[FdWaiter<'_>], timeout: Timeout, mut l
         }
         // One that can't be waited for is always ready, so `look` would have found it if it mattered; one that was
         // closed since (by a foreign thread) is for `look` to report.
-        let closed = waiters.iter().filter(|waiter| waiter.enter() == Err(CannotWait::Bad)).count();
-        if closed == 0 {
+        let mut closed = false;
+        for waiter in waiters {
+            match waiter.enter() {
+                Err(CannotWait::NoRoom) => return NO_ROOM,
+                Err(CannotWait::Bad) => closed = true,
+                Ok(()) | Err(CannotWait::NotPollable) => {}
+            }
+        }
+        if !closed {
             wake = hub.park(waiting, deadline, true);
         }
         let found = look();

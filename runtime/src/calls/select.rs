@@ -4,7 +4,7 @@
 //! we look with copies. It takes no notice of numbers beyond its own table of descriptors, which only it knows: the
 //! looks are therefore the kernel's own select, in place, and bits that it leaves alone stay as they were.
 
-use super::readiness::{in_a_helper, read_mask, under_mask, wait, Timeout};
+use super::readiness::{in_a_helper, read_mask, under_mask, wait, Timeout, NO_ROOM};
 use super::Outcome::{self, Done, Pass};
 use super::{error, signalfd, Reason};
 use crate::fd_table::{READ, WRITE};
@@ -72,6 +72,9 @@ fn select_fds(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u
         let waiters: Vec<FdWaiter> =
             sets.numbers().map(|fd| FdWaiter::looking(hub, fd as i32, sets.interest(fd))).collect();
         result = under_mask(hub, mask, || wait(hub, &waiters, timeout, || sets.look_again()));
+        if result == NO_ROOM {
+            return in_a_helper(hub, frame, 5, mask);
+        }
     }
     if result >= 0 {
         if let Err(fault) = sets.answer() {

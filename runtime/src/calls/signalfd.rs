@@ -35,7 +35,7 @@ pub fn maybe() -> bool {
 fn held_for(fd: i32) -> u64 {
     let Some(hub) = current_hub() else { return 0 };
     let held = held(hub);
-    if held == 0 || hub.reactor.kind(fd) != Some(Kind::Anonymous) {
+    if held == 0 || hub.reactor.kind(hub, fd) != Some(Kind::Anonymous) {
         return 0;
     }
     held & mask_of(fd).unwrap_or(0)

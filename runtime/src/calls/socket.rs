@@ -4,13 +4,17 @@
 mod accept;
 mod connect;
 mod early;
+mod made;
 mod many;
 mod receive;
 mod send;
 
 pub use accept::{accept, accept4, try_accept};
 pub use connect::{connect, try_connect};
-pub use early::note_early;
+pub(crate) use early::adopt;
+pub use early::{note_early, note_early_pair};
+use made::{made, New};
+pub use made::{pipe, socket, socketpair};
 pub use many::{recvmmsg, sendmmsg};
 pub(crate) use receive::read;
 pub use receive::{recvfrom, recvmsg, try_recv, try_recv_from};
@@ -25,7 +29,7 @@ use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::{sys, user};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use Outcome::{Done, Pass};
+use Outcome::Pass;
 
 /// A socket of this process has, or has had, a low-water mark above 1. Only then is it worth asking each time.
 static LOW_WATER_MARKS: AtomicBool = AtomicBool::new(false);
@@ -70,7 +74,7 @@ pub(crate) fn lingers(hub: &Hub, fd: i32) -> bool {
     if !SURVEYED.load(Relaxed) {
         survey();
     }
-    LINGERS.load(Relaxed) && hub.reactor.kind(fd) == Some(Kind::Socket)
+    LINGERS.load(Relaxed) && hub.reactor.kind(hub, fd) == Some(Kind::Socket)
 }
 
 /// Whether a read of `fd` must not take the first bytes that come: only the kernel can tell how many it wants.
@@ -84,19 +88,19 @@ pub(crate) fn has_low_water_mark(fd: i32) -> bool {
 
 /// What the kernel knows of `fd`'s type, asked once: SOCK_STREAM and so on; 0 if it is no socket.
 fn socket_type(hub: &Hub, fd: i32) -> i32 {
-    let known = hub.reactor.table.lock().known(fd).map_or(0, |entry| entry.socket_type);
+    let known = hub.reactor.table(hub).known(fd).map_or(0, |entry| entry.socket_type);
     if known != 0 {
         return i32::from(known);
     }
     let Some(answer) = socket_option(fd, libc::SO_TYPE) else { return 0 };
-    hub.reactor.table.lock().entry(fd).socket_type = answer as u8;
+    hub.reactor.table(hub).entry(fd).socket_type = answer as u8;
     answer
 }
 
 /// Nobody but the running green thread can use the description of `fd` at this moment.
 fn is_exclusive(hub: &Hub, fd: i32) -> bool {
     early::adopt(hub);
-    !hub.foreign_threads.load(Relaxed) && hub.reactor.table.lock().is_private(fd)
+    !hub.foreign_threads.load(Relaxed) && hub.reactor.table(hub).is_private(fd)
 }
 
 /// A helper makes the program's call on a socket; one with a timeout is not restarted.
@@ -156,6 +160,8 @@ fn receive_rest(block: &mut Block, done: usize, rest: Rest, flags: i32) -> isize
 }
 
 const SIOCATMARK: libc::Ioctl = 0x8905;
+/// Missing in the `libc` crate.
+const SO_PASSPIDFD: i32 = 76;
 
 /// An integer that `ioctl` tells of a socket.
 fn asked(fd: i32, question: libc::Ioctl) -> i32 {
@@ -165,31 +171,9 @@ fn asked(fd: i32, question: libc::Ioctl) -> i32 {
     answer
 }
 
-/// Makes the socket and remembers that nobody else has it.
-pub fn socket(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    // SAFETY: no pointers.
-    let fd = unsafe { sys!(libc::SYS_socket, frame.rdi, frame.rsi, frame.rdx) };
-    if fd >= 0 {
-        made(hub, fd as i32, (frame.rsi & 0xf) as u8);
-        hub.reactor.table.lock().mark_private(fd as i32);
-    }
-    Done(fd)
-}
-
-/// A socket has just been made at the number `fd`.
-fn made(hub: &Hub, fd: i32, socket_type: u8) {
-    let mut table = hub.reactor.table.lock();
-    // The number was closed where we could not see it.
-    if table.known(fd).is_some_and(|entry| entry.registered && !entry.has_waiters()) {
-        table.forget(fd);
-    }
-    let entry = table.entry(fd);
-    entry.kind = Some(Kind::Socket);
-    entry.socket_type = socket_type;
-}
-
 /// Only looks: which options we have to think of from now on.
 pub fn setsockopt(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let fd = frame.rdi as i32;
     if frame.rsi as i32 == libc::SOL_SOCKET {
         match frame.rdx as i32 {
             libc::SO_RCVLOWAT if user::read::<i32>(frame.r10).is_ok_and(|mark| mark > 1) => {
@@ -199,10 +183,17 @@ pub fn setsockopt(hub: &'static Hub, frame: &mut Frame) -> Outcome {
                 LINGERS.store(true, Relaxed);
             }
             libc::SO_RCVTIMEO | libc::SO_SNDTIMEO => {
-                hub.reactor.table.lock().set_plain(frame.rdi as i32, false);
+                hub.reactor.table.lock().set_plain(fd, false);
+            }
+            // Where the sender's identity changes, or urgent data stands, a read ends.
+            libc::SO_OOBINLINE | libc::SO_PASSCRED | SO_PASSPIDFD | libc::SO_PASSSEC => {
+                hub.reactor.table.lock().no_stream(fd);
             }
             _ => (),
         }
+    } else if frame.rsi as i32 == libc::IPPROTO_TCP && frame.rdx as i32 == libc::TCP_ULP {
+        // TLS in the kernel gives a record at a time.
+        hub.reactor.table.lock().no_stream(fd);
     }
     Pass(Reason::NonBlocking)
 }

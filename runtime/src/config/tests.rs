@@ -41,6 +41,7 @@ fn every_setting_is_read() {
         "GREENPATCH_NO=fsgsbase, rwf_nowait",
         "GREENPATCH_STATS=1",
         "GREENPATCH_IO_THREADS=16",
+        "GREENPATCH_SPIN=20",
     ]);
     assert!(all.enabled && all.help && all.stats && !all.inherit);
     assert!(!all.modules.contains(Module::Socket) && all.modules.contains(Module::Os));
@@ -52,6 +53,7 @@ fn every_setting_is_read() {
     assert!(all.without.contains(KernelFeature::RwfNowait));
     assert!(!all.without.contains(KernelFeature::MadvGuard));
     assert_eq!(all.io_threads, 16);
+    assert_eq!(all.spin, Some(20));
     // What is shown can be given back.
     for setting in &SETTINGS {
         let mut again = all;
@@ -158,6 +160,9 @@ fn a_bad_value_is_one_line_that_says_what_is_valid() {
         ("GREENPATCH_IO_THREADS=257", "use a number from 1 to 256"),
         ("GREENPATCH_IO_THREADS=-1", "use a number from 1 to 256"),
         ("GREENPATCH_IO_THREADS=many", "use a number from 1 to 256"),
+        ("GREENPATCH_SPIN=-1", "use auto, or a number of microseconds from 0 to 1000"),
+        ("GREENPATCH_SPIN=1001", "use auto, or a number of microseconds from 0 to 1000"),
+        ("GREENPATCH_SPIN=", "use auto, or a number of microseconds from 0 to 1000"),
     ] {
         let line = format!("greenpatch: {entry} is not valid: {advice}");
         assert_eq!(error(&[entry]), line);

@@ -83,7 +83,7 @@ impl Hub {
     pub(super) fn idle(&self) {
         let deadline = self.timers.borrow_mut().next(Ticket::is_valid);
         let now = if deadline.is_some() { sys::now() } else { 0 };
-        let timeout = match deadline {
+        let mut timeout = match deadline {
             Some(deadline) if deadline <= now => {
                 self.fire(now);
                 return;
@@ -91,6 +91,9 @@ impl Hub {
             Some(deadline) => Some(deadline - now),
             None => None,
         };
+        if self.look_awake(&mut timeout) {
+            return;
+        }
         // Whoever finds us sleeping writes to a descriptor that is made here.
         self.reactor.prepare();
         self.sleeping.store(true, SeqCst);
@@ -104,7 +107,7 @@ impl Hub {
         }
         // Memory of past threads goes back meanwhile.
         let nap = stack_pool::idle();
-        self.reactor.poll(self, timeout.into_iter().chain(nap).min());
+        self.sleep(timeout.into_iter().chain(nap).min());
         self.sleeping.store(false, Relaxed);
     }
 

@@ -3,6 +3,7 @@
 #![allow(static_mut_refs, clippy::undocumented_unsafe_blocks, clippy::missing_safety_doc)]
 
 use crate::found_early;
+use crate::hook::{answer, short_way};
 use crate::hooked;
 use greenpatch_runtime::calls::{io, socket as sockets};
 use greenpatch_runtime::hub::current_hub;
@@ -20,21 +21,60 @@ libc::recv => |hub| sockets::try_recv(hub, fd, buffer as usize, count, flags) }
 hooked! { fn send(fd: c_int, buffer: *const c_void, count: size_t, flags: c_int) -> ssize_t as try_send,
 libc::send => |hub| sockets::try_send(hub, fd, buffer as usize, count, flags) }
 
-hooked! { fn accept(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int as try_accept,
-libc::accept => |hub| sockets::try_accept(hub, fd, address as usize, length as usize, 0) }
-
 hooked! { fn connect(fd: c_int, address: *const sockaddr, length: socklen_t) -> c_int as try_connect,
 libc::connect => |hub| sockets::try_connect(hub, fd, address as usize, length as usize) }
+
+/// The runtime sees the descriptors that are made once it runs. Of an earlier one it must know that no other process has
+/// it.
+fn note(fd: c_int) -> c_int {
+    if fd >= 0 && current_hub().is_none() && crate::init::will_arm() {
+        sockets::note_early(fd);
+    }
+    fd
+}
+
+/// As `note`, for the two ends that a successful call has left.
+fn note_pair(result: c_int, ends: *const c_int) -> c_int {
+    if result == 0 && current_hub().is_none() && crate::init::will_arm() {
+        sockets::note_early_pair(unsafe { ends.cast::<[c_int; 2]>().read() });
+    }
+    result
+}
+
+found_early!(accept);
+redhook::hook! {
+    unsafe fn accept(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int => try_accept {
+        match short_way(|hub| sockets::try_accept(hub, fd, address as usize, length as usize, 0)) {
+            Some(result) => answer(result) as c_int,
+            None => note(unsafe { redhook::real!(accept)(fd, address, length) }),
+        }
+    }
+}
 
 found_early!(socket);
 redhook::hook! {
     unsafe fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int => note_and_socket {
-        let fd = unsafe { redhook::real!(socket)(domain, kind, protocol) };
-        // The runtime sees the sockets that are made once it runs. Of an earlier one it must know that no other
-        // process has it.
-        if fd >= 0 && current_hub().is_none() && crate::init::will_arm() {
-            sockets::note_early(fd);
-        }
-        fd
+        note(unsafe { redhook::real!(socket)(domain, kind, protocol) })
+    }
+}
+
+found_early!(socketpair);
+redhook::hook! {
+    unsafe fn socketpair(domain: c_int, kind: c_int, protocol: c_int, ends: *mut c_int) -> c_int => note_and_pair {
+        note_pair(unsafe { redhook::real!(socketpair)(domain, kind, protocol, ends) }, ends)
+    }
+}
+
+found_early!(pipe);
+redhook::hook! {
+    unsafe fn pipe(ends: *mut c_int) -> c_int => note_and_pipe {
+        note_pair(unsafe { redhook::real!(pipe)(ends) }, ends)
+    }
+}
+
+found_early!(pipe2);
+redhook::hook! {
+    unsafe fn pipe2(ends: *mut c_int, flags: c_int) -> c_int => note_and_pipe2 {
+        note_pair(unsafe { redhook::real!(pipe2)(ends, flags) }, ends)
     }
 }

@@ -58,27 +58,39 @@ impl<'a> Block<'a> {
         }
     }
 
+    /// Whether the call may wait, and how long: the description's O_NONBLOCK, and a socket's timeout.
+    fn ask(&mut self) -> Result<(), Stop> {
+        let (hub, fd) = (self.waiter.hub(), self.fd());
+        if hub.reactor.table(hub).is_plain(fd) {
+            return Ok(());
+        }
+        crate::calls::socket::adopt(hub);
+        let flags = status_flags(fd);
+        if flags < 0 {
+            return Err(Stop::Answer(flags));
+        }
+        if flags as i32 & libc::O_NONBLOCK != 0 {
+            return Err(Stop::Answer(EAGAIN));
+        }
+        let mut plain = true;
+        if let Some(option) = self.option {
+            self.deadline = socket_timeout(fd, option).and_then(crate::calls::deadline_in);
+            // A socket's two timeouts are looked at one at a time, so both must be known to be off.
+            let other = libc::SO_RCVTIMEO + libc::SO_SNDTIMEO - option;
+            plain = self.deadline.is_none() && socket_timeout(fd, other).is_none();
+        }
+        let mut table = hub.reactor.table(hub);
+        if table.is_private(fd) {
+            table.set_plain(fd, plain);
+        }
+        Ok(())
+    }
+
     /// Parks until another try is worth it.
     pub fn wait(&mut self) -> Result<(), Stop> {
-        if !self.asked && self.waiter.hub().reactor.table.lock().is_plain(self.fd()) {
-            self.asked = true;
-        }
         if !self.asked {
             self.asked = true;
-            let flags = status_flags(self.fd());
-            if flags < 0 {
-                return Err(Stop::Answer(flags));
-            }
-            if flags as i32 & libc::O_NONBLOCK != 0 {
-                return Err(Stop::Answer(EAGAIN));
-            }
-            if let Some(option) = self.option {
-                self.deadline = socket_timeout(self.fd(), option).and_then(crate::calls::deadline_in);
-                // A socket's two timeouts are looked at one at a time, so both must be known to be off.
-                let other = libc::SO_RCVTIMEO + libc::SO_SNDTIMEO - option;
-                let plain = self.deadline.is_none() && socket_timeout(self.fd(), other).is_none();
-                self.waiter.hub().reactor.table.lock().set_plain(self.fd(), plain);
-            }
+            self.ask()?;
         }
         if self.expired {
             return Err(Stop::Answer(EAGAIN));
@@ -92,7 +104,7 @@ impl<'a> Block<'a> {
             }
             Ok(Wake::Interrupted) => Err(Stop::Answer(self.interrupted())),
             Err(CannotWait::Bad) => Err(Stop::Answer(error(libc::EBADF))),
-            Err(CannotWait::NotPollable) => Err(Stop::Cannot),
+            Err(CannotWait::NotPollable | CannotWait::NoRoom) => Err(Stop::Cannot),
         }
     }
 

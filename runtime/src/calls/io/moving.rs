@@ -21,7 +21,8 @@ pub fn sendfile(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let to = frame.rdi as i32;
-    match hub.reactor.kind(to) {
+    hub.reactor.table(hub).writes_unusual(to);
+    match hub.reactor.kind(hub, to) {
         None => Pass(Reason::NotOurs),
         Some(kind) if !module_on(hub, kind) => Pass(Reason::ModuleOff),
         Some(_) if is_nonblocking(to) => Pass(Reason::NonBlocking),
@@ -35,7 +36,8 @@ pub fn splice(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let [from, from_at, to, to_at, size, flags] = frame.args();
-    let (Some(source), Some(target)) = (hub.reactor.kind(from as i32), hub.reactor.kind(to as i32)) else {
+    hub.reactor.table(hub).writes_unusual(to as i32);
+    let (Some(source), Some(target)) = (hub.reactor.kind(hub, from as i32), hub.reactor.kind(hub, to as i32)) else {
         return Pass(Reason::NotOurs);
     };
     if !module_on(hub, source) || !module_on(hub, target) {
@@ -61,6 +63,7 @@ pub fn tee(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let [from, to, size, flags, ..] = frame.args();
+    hub.reactor.table(hub).writes_unusual(to as i32);
     if flags as u32 & SPLICE_F_NONBLOCK != 0 {
         return Pass(Reason::NonBlocking);
     }

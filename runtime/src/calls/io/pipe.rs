@@ -15,11 +15,15 @@ use crate::sys;
 const BARRED: isize = -100_000;
 
 pub(super) fn read(hub: &Hub, fd: i32, buffers: &Buffers) -> Result<isize, Cannot> {
-    let attempt = |fd| match read_nowait(fd, buffers.pointer(), buffers.count(), HERE) {
-        result if unsupported(result) => reopened(fd, libc::O_RDONLY, buffers.pointer(), buffers.count()),
-        result => result,
+    let attempt = |fd| {
+        let result = match read_nowait(fd, buffers.pointer(), buffers.count(), HERE) {
+            result if unsupported(result) => reopened(fd, libc::O_RDONLY, buffers.pointer(), buffers.count()),
+            result => result,
+        };
+        note_read(hub, fd, result, buffers.total());
+        result
     };
-    let first = if hub.reactor.was_just_empty(fd) { error(libc::EAGAIN) } else { attempt(fd) };
+    let first = if hub.reactor.is_empty(hub, fd) { error(libc::EAGAIN) } else { attempt(fd) };
     if first >= 0 {
         return Ok(first);
     }
@@ -28,17 +32,36 @@ pub(super) fn read(hub: &Hub, fd: i32, buffers: &Buffers) -> Result<isize, Canno
 
 /// A blocking write is whole, unless a signal or an error ends it.
 pub(super) fn write(hub: &Hub, fd: i32, buffers: &Buffers) -> Result<isize, Cannot> {
-    let first = attempt_write(fd, buffers.pointer(), buffers.count());
+    let first = attempt_write(hub, fd, buffers.pointer(), buffers.count());
     if first == buffers.total() as isize {
         return Ok(first);
     }
     write_on(hub, fd, buffers, first)
 }
 
-fn attempt_write(fd: i32, vector: usize, count: usize) -> isize {
-    match write_nowait(fd, vector, count) {
+fn attempt_write(hub: &Hub, fd: i32, vector: usize, count: usize) -> isize {
+    let result = match write_nowait(fd, vector, count) {
         result if unsupported(result) => reopened(fd, libc::O_WRONLY, vector, count),
         result => result,
+    };
+    note_write(hub, fd, result);
+    result
+}
+
+/// What a read that came to `result` says of what is left, to us and to whoever waits to write.
+#[inline]
+pub(super) fn note_read(hub: &Hub, fd: i32, result: isize, asked: usize) {
+    if result > 0 {
+        hub.reactor.note_read(hub, fd, result, asked);
+        hub.reactor.tell_peer(hub, fd, WRITE);
+    }
+}
+
+/// Something has been written: whoever waits for it may be ours.
+#[inline]
+pub(super) fn note_write(hub: &Hub, fd: i32, result: isize) {
+    if result > 0 {
+        hub.reactor.tell_peer(hub, fd, READ);
     }
 }
 
@@ -46,13 +69,13 @@ fn attempt_write(fd: i32, vector: usize, count: usize) -> isize {
 #[inline(never)]
 pub(super) fn write_on(hub: &Hub, fd: i32, buffers: &Buffers, first: isize) -> Result<isize, Cannot> {
     let mut block = Block::new(hub, fd, WRITE);
-    let again = |fd| attempt_write(fd, buffers.pointer(), buffers.count());
+    let again = |fd| attempt_write(hub, fd, buffers.pointer(), buffers.count());
     let done = permitted(retry(&mut block, first, again))?;
     if done <= 0 || done as usize == buffers.total() {
         return Ok(done);
     }
     let Some(rest) = buffers.rest(done as usize) else { return Ok(done) };
-    Ok(go_on(&mut block, done as usize, rest, |fd, rest| attempt_write(fd, rest.pointer(), rest.count())))
+    Ok(go_on(&mut block, done as usize, rest, |fd, rest| attempt_write(hub, fd, rest.pointer(), rest.count())))
 }
 
 fn unsupported(result: isize) -> bool {

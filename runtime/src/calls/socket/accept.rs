@@ -1,7 +1,7 @@
 //! accept and accept4. No flag makes them not wait, so the socket is looked at first. If nobody else can take the
 //! connection that is there, accepting it cannot wait; else a helper accepts.
 
-use super::{help, is_exclusive, made};
+use super::{help, is_exclusive, made, New};
 use crate::calls::io::block::{is_nonblocking, poll_now, socket_option, Block, Stop};
 use crate::calls::{Outcome, Reason};
 use crate::fd_table::READ;
@@ -14,14 +14,23 @@ use Outcome::{Done, Pass};
 fn accept_now(hub: &Hub, fd: i32, address: usize, size: usize, flags: i32) -> isize {
     // SAFETY: the program's own pointers.
     let accepted = unsafe { sys!(libc::SYS_accept4, fd, address, size, flags) };
-    note(hub, accepted);
+    note(hub, fd, accepted, flags);
     accepted
 }
 
-fn note(hub: &Hub, accepted: isize) {
-    if accepted >= 0 {
-        made(hub, accepted as i32, 0);
+/// What is accepted is of the listener's type and has its timeouts, but flags of its own.
+fn note(hub: &Hub, listener: i32, accepted: isize, flags: i32) {
+    if accepted < 0 {
+        return;
     }
+    let new = {
+        let mut table = hub.reactor.table(hub);
+        let plain = table.is_plain(listener) && flags & libc::SOCK_NONBLOCK == 0;
+        let (socket_type, drains) =
+            table.known(listener).map_or((0, false), |entry| (entry.socket_type, entry.drains));
+        New { socket_type, drains, plain }
+    };
+    made(hub, accepted as i32, new);
 }
 
 fn accept_with(hub: &'static Hub, frame: &Frame, flags: i32) -> Outcome {
@@ -49,7 +58,7 @@ fn accept_with(hub: &'static Hub, frame: &Frame, flags: i32) -> Outcome {
         Ok(()) if is_exclusive(hub, fd) => Done(accept_now(hub, block.fd(), address, size, flags)),
         Ok(()) | Err(Stop::Cannot) => {
             let accepted = help(hub, frame, block.fd(), libc::SO_RCVTIMEO);
-            note(hub, accepted);
+            note(hub, block.fd(), accepted, flags);
             Done(accepted)
         }
         Err(Stop::Answer(answer)) => Done(answer),

@@ -1,47 +1,65 @@
-//! Sockets that the program made before arming: listeners, mostly, whose connections the first threads serve.
+//! Sockets and pipes that the program made before arming: listeners, mostly, whose connections the first threads serve.
 //!
-//! A hook by name tells of each. Whether anybody else has got one meanwhile is looked at once, when it first matters:
-//! nobody has if the process never had a child, since whatever fork there was would have left one.
+//! Hooks by name tell of each. Whether anybody else has got one meanwhile is looked at once, when it first matters: nobody
+//! has if the process never had a child, since whatever fork there was would have left one.
 
+use super::made::drains;
 use crate::calls::error;
+use crate::calls::io::block::socket_option;
 use crate::hub::Hub;
 use crate::sys;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 
 const NUMBERS: usize = 256;
+/// Numbers above are not looked at for duplicates: who has so many descriptors before the first thread is rare.
+const MOST: usize = 4096;
 
-/// The inode of the socket made at each number; 0 if none.
+/// The inode of what was made at each number; 0 if nothing.
 static MADE: [AtomicU64; NUMBERS] = [const { AtomicU64::new(0) }; NUMBERS];
+/// The number at which the other end was made, plus 1; 0 if there is none.
+static PEER: [AtomicI32; NUMBERS] = [const { AtomicI32::new(0) }; NUMBERS];
 /// The process that made them.
 static MAKER: AtomicI32 = AtomicI32::new(0);
 static ADOPTED: AtomicBool = AtomicBool::new(false);
 
+/// The inode of a socket or pipe; 0 if the number is neither.
 fn inode(fd: usize) -> u64 {
     // SAFETY: all-zero is a valid `stat`.
     let mut stat: libc::stat = unsafe { core::mem::zeroed() };
     // SAFETY: `stat` is ours.
     let result = unsafe { sys!(libc::SYS_fstat, fd, &mut stat as *mut libc::stat) };
-    if result >= 0 && stat.st_mode & libc::S_IFMT == libc::S_IFSOCK {
+    if result >= 0 && matches!(stat.st_mode & libc::S_IFMT, libc::S_IFSOCK | libc::S_IFIFO) {
         stat.st_ino
     } else {
         0
     }
 }
 
-/// For a hook of `socket` before arming: the call has just given `fd`.
+/// For a hook before arming: a call has just given `fd`.
 pub fn note_early(fd: i32) {
-    let Some(place) = usize::try_from(fd).ok().and_then(|number| MADE.get(number)) else { return };
+    let Some(number) = usize::try_from(fd).ok().filter(|&number| number < NUMBERS) else { return };
     let process = sys::getpid();
     if MAKER.swap(process, Relaxed) != process {
         // We are a forked child; what was noted is shared with the parent.
         MADE.iter().for_each(|other| other.store(0, Relaxed));
     }
-    place.store(inode(fd as usize), Relaxed);
+    MADE[number].store(inode(number), Relaxed);
+    PEER[number].store(0, Relaxed);
+}
+
+/// As `note_early`, for two ends that were made together.
+pub fn note_early_pair(ends: [i32; 2]) {
+    for (mine, other) in [(ends[0], ends[1]), (ends[1], ends[0])] {
+        note_early(mine);
+        if let Some(peer) = usize::try_from(mine).ok().and_then(|number| PEER.get(number)) {
+            peer.store(other + 1, Relaxed);
+        }
+    }
 }
 
 /// Marks as private what was noted and is still there.
 #[inline]
-pub(super) fn adopt(hub: &Hub) {
+pub(crate) fn adopt(hub: &Hub) {
     if !ADOPTED.load(Relaxed) {
         adopt_now(hub);
     }
@@ -50,16 +68,66 @@ pub(super) fn adopt(hub: &Hub) {
 #[cold]
 fn adopt_now(hub: &Hub) {
     ADOPTED.store(true, Relaxed);
-    let shared = hub.reactor.table.lock().was_shared();
+    let shared = hub.reactor.table(hub).was_shared();
     if shared || MAKER.load(Relaxed) != hub.pid.load(Relaxed) || had_children() {
         return;
     }
+    let open = open_inodes();
+    let is_there = |fd: usize| {
+        let noted = MADE.get(fd).map_or(0, |made| made.load(Relaxed));
+        noted != 0 && open.contains(&(fd, noted))
+    };
     for (fd, noted) in MADE.iter().enumerate() {
-        let noted = noted.load(Relaxed);
-        if noted != 0 && inode(fd) == noted {
-            hub.reactor.table.lock().mark_private(fd as i32);
+        if !is_there(fd) {
+            continue;
         }
+        let peer = PEER[fd].load(Relaxed) - 1;
+        // The two ends of a pipe have one inode.
+        let known = |other: usize| other == fd || other as i32 == peer;
+        let inode = noted.load(Relaxed);
+        if open.iter().any(|&(other, its)| its == inode && !known(other)) {
+            continue;
+        }
+        let paired = usize::try_from(peer).is_ok_and(is_there);
+        let mut table = hub.reactor.table(hub);
+        table.mark_private(fd as i32);
+        // An end that was duplicated may be written to by way of another number; see `FdTable::note_duplicate`.
+        if paired {
+            table.pair(fd as i32, peer);
+        }
+        drop(table);
+        let option = |option| socket_option(fd as i32, option).unwrap_or(-1);
+        let stream = drains(option(libc::SO_DOMAIN), option(libc::SO_TYPE), option(libc::SO_PROTOCOL))
+            && !has_upper_protocol(fd as i32);
+        hub.reactor.table(hub).entry(fd as i32).drains = stream;
     }
+}
+
+/// Whether something like TLS stands between TCP and the program.
+fn has_upper_protocol(fd: i32) -> bool {
+    let (mut name, mut size) = ([0u8; 16], 16u32);
+    let (name_at, size_at) = (name.as_mut_ptr(), &mut size as *mut u32);
+    // SAFETY: both are ours.
+    let result = unsafe { sys!(libc::SYS_getsockopt, fd, libc::IPPROTO_TCP, libc::TCP_ULP, name_at, size_at) };
+    result >= 0 && size != 0
+}
+
+/// The sockets and pipes that are open, by number.
+fn open_inodes() -> Vec<(usize, u64)> {
+    const AT_ONCE: usize = 256;
+    let mut open = Vec::new();
+    for start in (0..MOST).step_by(AT_ONCE) {
+        let ask = |fd: usize| libc::pollfd { fd: fd as i32, events: 0, revents: 0 };
+        let mut polls: Vec<libc::pollfd> = (start..start + AT_ONCE).map(ask).collect();
+        // SAFETY: the vector is ours.
+        if unsafe { sys!(libc::SYS_poll, polls.as_mut_ptr(), polls.len(), 0) } < 0 {
+            // No more numbers than that may be open.
+            polls.truncate(0);
+        }
+        let there = polls.iter().filter(|poll| poll.revents & libc::POLLNVAL == 0);
+        open.extend(there.map(|poll| (poll.fd as usize, inode(poll.fd as usize))));
+    }
+    open
 }
 
 /// Whether there is, or has been, a child process, or there may have been one without our learning of it.

@@ -81,6 +81,9 @@ pub fn recvmmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let (fd, flags, timeout) = (frame.rdi as i32, frame.r10 as i32, frame.r8);
+    if flags & libc::MSG_OOB != 0 {
+        hub.reactor.table(hub).no_stream(fd);
+    }
     if flags & (libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE) != 0 {
         return Pass(Reason::NonBlocking);
     }

@@ -4,7 +4,7 @@ use super::{has_low_water_mark, help, receive_rest, socket_type};
 use crate::calls::io::block::{retry, Block, Cannot, EAGAIN};
 use crate::calls::io::buffers::Buffers;
 use crate::calls::{Outcome, Reason};
-use crate::fd_table::READ;
+use crate::fd_table::{READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::modules::Module;
@@ -52,6 +52,15 @@ fn outcome(hub: &'static Hub, frame: &Frame, result: Result<isize, Cannot>) -> O
     })
 }
 
+/// A receive of up to `asked` bytes came to `result`: what it says of what is left.
+#[inline]
+fn note(hub: &Hub, fd: i32, result: isize, asked: usize, flags: i32) {
+    if result > 0 && flags & !(libc::MSG_NOSIGNAL | libc::MSG_WAITALL) == 0 {
+        hub.reactor.note_read(hub, fd, result, asked);
+        hub.reactor.tell_peer(hub, fd, WRITE);
+    }
+}
+
 #[inline]
 fn recvfrom_now(fd: i32, args: &[usize; 6], flags: i32) -> isize {
     // SAFETY: the program's own pointers.
@@ -63,18 +72,26 @@ pub fn recvfrom(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let (fd, flags, args) = (frame.rdi as i32, frame.r10 as i32, frame.args());
+    if flags & libc::MSG_OOB != 0 {
+        hub.reactor.table(hub).no_stream(fd);
+    }
     if flags & NEVER_WAIT != 0 {
         return Pass(Reason::NonBlocking);
     }
     if needs_kernel(fd, flags) {
         return Done(help(hub, frame, fd, libc::SO_RCVTIMEO));
     }
-    let first = if hub.reactor.was_just_empty(fd) { EAGAIN } else { recvfrom_now(fd, &args, flags) };
+    let attempt = |fd| {
+        let result = recvfrom_now(fd, &args, flags);
+        note(hub, fd, result, args[2], flags);
+        result
+    };
+    let first = if hub.reactor.is_empty(hub, fd) { EAGAIN } else { attempt(fd) };
     if first != EAGAIN && (first <= 0 || flags & libc::MSG_WAITALL == 0) {
         return Done(first);
     }
     let buffers = || Some(Buffers::one(args[1], args[2]));
-    let result = receive_on(hub, fd, first, flags, |fd| recvfrom_now(fd, &args, flags), buffers);
+    let result = receive_on(hub, fd, first, flags, attempt, buffers);
     outcome(hub, frame, result)
 }
 
@@ -85,7 +102,11 @@ pub(crate) fn read(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers)
     }
     let single = buffers.single().map(|(base, len)| [0, base, len, 0, 0, 0]);
     let attempt = |fd| match &single {
-        Some(args) => recvfrom_now(fd, args, 0),
+        Some(args) => {
+            let result = recvfrom_now(fd, args, 0);
+            note(hub, fd, result, args[2], 0);
+            result
+        }
         None => {
             // SAFETY: all-zero is a valid `msghdr`.
             let mut header: libc::msghdr = unsafe { core::mem::zeroed() };
@@ -95,7 +116,7 @@ pub(crate) fn read(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers)
             unsafe { sys!(libc::SYS_recvmsg, fd, &mut header as *mut libc::msghdr, libc::MSG_DONTWAIT) }
         }
     };
-    let first = if hub.reactor.was_just_empty(fd) { EAGAIN } else { attempt(fd) };
+    let first = if hub.reactor.is_empty(hub, fd) { EAGAIN } else { attempt(fd) };
     if first != EAGAIN {
         return Done(first);
     }
@@ -114,6 +135,9 @@ pub fn recvmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let (fd, message, flags) = (frame.rdi as i32, frame.rsi, frame.rdx as i32);
+    if flags & libc::MSG_OOB != 0 {
+        hub.reactor.table(hub).no_stream(fd);
+    }
     if flags & NEVER_WAIT != 0 {
         return Pass(Reason::NonBlocking);
     }
@@ -123,7 +147,7 @@ pub fn recvmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if parts || needs_kernel(fd, flags) {
         return Done(help(hub, frame, fd, libc::SO_RCVTIMEO));
     }
-    let first = recvmsg_now(fd, message, flags);
+    let first = if hub.reactor.is_empty(hub, fd) { EAGAIN } else { recvmsg_now(fd, message, flags) };
     if first != EAGAIN && (first <= 0 || flags & libc::MSG_WAITALL == 0) {
         return Done(first);
     }
@@ -155,10 +179,15 @@ pub fn try_recv_from(
     if !hub.others_alive() || !hub.module_on(Module::Socket) || flags & unusual != 0 || has_low_water_mark(fd) {
         return None;
     }
-    let result = recvfrom_now(fd, &[0, buffer, len, 0, address, size], flags);
-    if result == EAGAIN {
-        hub.reactor.note_empty(fd);
+    if hub.reactor.is_drained(hub, fd) {
+        hub.reactor.note_unready(fd);
         return None;
     }
+    let result = recvfrom_now(fd, &[0, buffer, len, 0, address, size], flags);
+    if result == EAGAIN {
+        hub.reactor.note_empty(hub, fd);
+        return None;
+    }
+    note(hub, fd, result, len, flags);
     Some(result)
 }

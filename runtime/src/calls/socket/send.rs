@@ -4,7 +4,7 @@ use super::{help_send, note_descriptors, send_rest, socket_type};
 use crate::calls::io::block::{is_nonblocking, poll_now, retry, Block, Cannot, EAGAIN};
 use crate::calls::io::buffers::{self, Buffers};
 use crate::calls::{Outcome, Reason};
-use crate::fd_table::WRITE;
+use crate::fd_table::{READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::modules::Module;
@@ -57,6 +57,21 @@ fn outcome(hub: &'static Hub, frame: &Frame, result: Result<isize, Cannot>) -> O
     })
 }
 
+/// What ends a read at the other end early, if that is ours too.
+fn note_unusual(hub: &Hub, fd: i32, flags: i32) {
+    if flags & libc::MSG_OOB != 0 {
+        hub.reactor.table(hub).writes_unusual(fd);
+    }
+}
+
+/// Something has gone out: whoever waits for it may be ours.
+#[inline]
+fn tell_peer(hub: &Hub, fd: i32, result: isize) {
+    if result > 0 {
+        hub.reactor.tell_peer(hub, fd, READ);
+    }
+}
+
 #[inline]
 fn sendto_now(fd: i32, args: &[usize; 6], flags: i32) -> isize {
     // SAFETY: the program's own pointers.
@@ -68,6 +83,7 @@ pub fn sendto(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let (fd, flags, args) = (frame.rdi as i32, frame.r10 as i32, frame.args());
+    note_unusual(hub, fd, flags);
     if flags & libc::MSG_DONTWAIT != 0 {
         return Pass(Reason::NonBlocking);
     }
@@ -75,6 +91,7 @@ pub fn sendto(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Done(help_send(hub, frame, fd));
     }
     let first = sendto_now(fd, &args, flags);
+    tell_peer(hub, fd, first);
     let whole = frame.rdx.min(buffers::MOST) as isize;
     if first == whole || (first < 0 && first != EAGAIN) {
         return Done(first);
@@ -103,6 +120,7 @@ pub(crate) fn write(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers
         }
     };
     let first = attempt(fd);
+    tell_peer(hub, fd, first);
     if first == buffers.total() as isize || (first < 0 && first != EAGAIN) {
         return Done(first);
     }
@@ -132,6 +150,7 @@ pub fn sendmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
     }
+    note_unusual(hub, fd, flags);
     if flags & libc::MSG_DONTWAIT != 0 {
         return Pass(Reason::NonBlocking);
     }
@@ -145,6 +164,7 @@ pub fn sendmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 /// One message, as sendmsg sends it. `Cannot`: nothing has been sent.
 pub(super) fn send_message(hub: &Hub, fd: i32, message: usize, flags: i32) -> Result<isize, Cannot> {
     let first = sendmsg_now(fd, message, flags);
+    tell_peer(hub, fd, first);
     if first == 0 || (first < 0 && first != EAGAIN) {
         return Ok(first);
     }
@@ -198,6 +218,7 @@ fn tried(hub: &Hub, fd: i32, result: isize, buffer: usize, len: usize, flags: i3
     if result == EAGAIN {
         return None;
     }
+    tell_peer(hub, fd, result);
     if result > 0 && result as usize != len.min(buffers::MOST) {
         return send_on(hub, fd, result, flags, |_| EAGAIN, || Some(Buffers::one(buffer, len))).ok();
     }
