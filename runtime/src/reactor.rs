@@ -310,12 +310,7 @@ impl Reactor {
         count
     }
 
-    fn epoll_wait(
-        hub: &Hub,
-        epoll: usize,
-        events: &mut [libc::epoll_event; EVENTS],
-        timeout: Option<u64>,
-    ) -> isize {
+    fn epoll_wait(hub: &Hub, epoll: usize, events: &mut [libc::epoll_event; EVENTS], timeout: Option<u64>) -> isize {
         let buffer = events.as_mut_ptr() as usize;
         if timeout == Some(0) {
             // SAFETY: the buffer has room for EVENTS.

@@ -9,7 +9,7 @@ mod many;
 mod receive;
 mod send;
 
-pub use accept::{accept, accept4, try_accept};
+pub use accept::{accept, accept4, note_accepted, try_accept};
 pub use connect::{connect, try_connect};
 pub(crate) use early::adopt;
 pub use early::{note_early, note_early_pair};

@@ -6,6 +6,7 @@ use crate::found_early;
 use crate::hook::{answer, short_way};
 use crate::hooked;
 use greenpatch_runtime::calls::{io, socket as sockets};
+use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::hub::current_hub;
 use libc::{c_int, c_void, size_t, sockaddr, socklen_t, ssize_t};
 
@@ -33,6 +34,16 @@ fn note(fd: c_int) -> c_int {
     fd
 }
 
+/// As `note`. Where nobody else can run the kernel accepts, also once we are armed.
+fn note_accepted(listener: c_int, accepted: c_int, flags: c_int) -> c_int {
+    if accepted >= 0 {
+        if let Some(inside) = Inside::enter().filter(|inside| !inside.hub().others_alive()) {
+            sockets::note_accepted(inside.hub(), listener, accepted, flags);
+        }
+    }
+    note(accepted)
+}
+
 /// As `note`, for the two ends that a successful call has left.
 fn note_pair(result: c_int, ends: *const c_int) -> c_int {
     if result == 0 && current_hub().is_none() && crate::init::will_arm() {
@@ -46,8 +57,15 @@ redhook::hook! {
     unsafe fn accept(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int => try_accept {
         match short_way(|hub| sockets::try_accept(hub, fd, address as usize, length as usize, 0)) {
             Some(result) => answer(result) as c_int,
-            None => note(unsafe { redhook::real!(accept)(fd, address, length) }),
+            None => note_accepted(fd, unsafe { redhook::real!(accept)(fd, address, length) }, 0),
         }
+    }
+}
+
+found_early!(accept4);
+redhook::hook! {
+    unsafe fn accept4(fd: c_int, address: *mut sockaddr, length: *mut socklen_t, flags: c_int) -> c_int => try_accept4 {
+        note_accepted(fd, unsafe { redhook::real!(accept4)(fd, address, length, flags) }, flags)
     }
 }
 

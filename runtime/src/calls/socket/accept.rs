@@ -26,8 +26,7 @@ fn note(hub: &Hub, listener: i32, accepted: isize, flags: i32) {
     let new = {
         let mut table = hub.reactor.table(hub);
         let plain = table.is_plain(listener) && flags & libc::SOCK_NONBLOCK == 0;
-        let (socket_type, drains) =
-            table.known(listener).map_or((0, false), |entry| (entry.socket_type, entry.drains));
+        let (socket_type, drains) = table.known(listener).map_or((0, false), |entry| (entry.socket_type, entry.drains));
         New { socket_type, drains, plain }
     };
     made(hub, accepted as i32, new);
@@ -71,6 +70,15 @@ pub fn accept(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 pub fn accept4(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     accept_with(hub, frame, frame.r10 as i32)
+}
+
+/// For the hook by name: the kernel has accepted, since nobody else could run meanwhile.
+#[cold]
+pub fn note_accepted(hub: &Hub, listener: i32, accepted: i32, flags: i32) {
+    let known = hub.reactor.table(hub).is_private(accepted);
+    if hub.module_on(Module::Socket) && !known {
+        note(hub, listener, accepted as isize, flags);
+    }
 }
 
 /// For the hook by name: accepts a connection that is there.

@@ -63,8 +63,7 @@ pub fn socket(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if fd >= 0 {
         let (domain, flags, protocol) = (frame.rdi as i32, frame.rsi as i32, frame.rdx as i32);
         let kind = flags & 0xf;
-        let new =
-            New { socket_type: kind as u8, drains: drains(domain, kind, protocol), plain: is_blocking(flags) };
+        let new = New { socket_type: kind as u8, drains: drains(domain, kind, protocol), plain: is_blocking(flags) };
         made(hub, fd as i32, new);
     }
     Done(fd)
