@@ -1,5 +1,4 @@
-// What another thread, or another number of the same socket, changes counts for the next call, also after a call that has
-// emptied the socket.
+// O_NONBLOCK and timeouts that another thread, number or process sets count for the next call, also on an empty socket.
 #include "os/channel.h"
 
 static int in, out;

@@ -1,5 +1,4 @@
-// A read that got less than it asked for does not keep the next one from what stands behind: urgent data, the end, an
-// error, bytes that carry a descriptor, a packet.
+// After a read of less than it asked for, the next gets what stands behind: urgent data, an end, an error, a packet.
 #include "os/channel.h"
 #include <semaphore.h>
 
