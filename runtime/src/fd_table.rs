@@ -83,6 +83,8 @@ pub struct Entry {
     /// Nothing was there to read, and no event has been taken since: what comes now is an event, since the number is
     /// registered, or the registration will say what is there.
     pub empty: bool,
+    /// For a file: whether its writes wait for the disk (O_SYNC, O_DSYNC, O_DIRECT), once asked.
+    pub synchronous: Option<bool>,
     /// The number at which this process made the other end, or -1. Only a hint where to look for who waits.
     peer: i32,
 }
@@ -100,6 +102,7 @@ impl Entry {
         plain: false,
         drains: false,
         empty: false,
+        synchronous: None,
         peer: -1,
     };
 
@@ -235,10 +238,16 @@ impl FdTable {
         self.is_private(fd) && self.entry(fd).plain
     }
 
-    /// Notes that `fd` is blocking and has no timeout, or that the program is about to change that.
+    /// Notes that `fd` is blocking and has no timeout.
     pub fn set_plain(&mut self, fd: i32, plain: bool) {
-        if plain || self.known(fd).is_some() {
-            self.entry(fd).plain = plain;
+        self.entry(fd).plain = plain;
+    }
+
+    /// The program is about to change flags or timeouts of `fd`.
+    pub fn flags_change(&mut self, fd: i32) {
+        if let Some(entry) = self.known(fd) {
+            entry.plain = false;
+            entry.synchronous = None;
         }
     }
 

@@ -134,7 +134,7 @@ pub fn fcntl_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     }
     if frame.rsi as i32 == libc::F_SETFL {
         let mut table = hub.reactor.table.lock();
-        table.set_plain(fd, false);
+        table.flags_change(fd);
         if frame.rdx as i32 & libc::O_DIRECT != 0 {
             // A pipe of packets.
             table.writes_unusual(fd);
@@ -146,7 +146,7 @@ pub fn fcntl_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 /// ioctl: FIONBIO is another name of F_SETFL.
 pub fn ioctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if frame.rsi as u32 == libc::FIONBIO as u32 {
-        hub.reactor.table.lock().set_plain(frame.rdi as i32, false);
+        hub.reactor.table.lock().flags_change(frame.rdi as i32);
     }
     Pass(Reason::NonBlocking)
 }

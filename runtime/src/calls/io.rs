@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | socket | MSG_DONTWAIT | wait for the descriptor |
 //! | pipe, FIFO | RWF_NOWAIT, else a non-blocking description of our own | wait for the descriptor |
-//! | file | RWF_NOWAIT; writes go to the page cache | a helper thread |
+//! | file | RWF_NOWAIT; writes go to the page cache, but for O_SYNC and the like | a helper thread |
 //! | eventfd and kin | RWF_NOWAIT, else readiness | wait for the descriptor; writes: a helper thread |
 //! | terminal, device | readiness | wait for the descriptor, then a helper thread, since another process may be faster |
 
@@ -111,7 +111,8 @@ fn write_any(hub: &'static Hub, frame: &Frame, kind: Kind, buffers: &Buffers) ->
         Kind::Pipe => or_help(hub, frame, pipe::write(hub, fd, buffers)),
         Kind::Character => device::write_device(hub, frame, fd),
         Kind::Anonymous => device::write_object(hub, frame, fd, buffers),
-        Kind::File | Kind::Directory => Pass(Reason::NonBlocking),
+        Kind::File => file::write(hub, frame, fd),
+        Kind::Directory => Pass(Reason::NonBlocking),
     }
 }
 
@@ -170,13 +171,12 @@ pub fn preadv(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     read_at(hub, frame, Buffers::vector(frame.rsi, frame.rdx))
 }
 
-/// Writes at a position go to the page cache.
-pub fn pwrite64(_hub: &'static Hub, _frame: &mut Frame) -> Outcome {
-    Pass(Reason::NonBlocking)
+pub fn pwrite64(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    file::write_at(hub, frame, 0)
 }
 
-pub fn pwritev(_hub: &'static Hub, _frame: &mut Frame) -> Outcome {
-    Pass(Reason::NonBlocking)
+pub fn pwritev(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    file::write_at(hub, frame, 0)
 }
 
 pub fn preadv2(hub: &'static Hub, frame: &mut Frame) -> Outcome {
@@ -190,7 +190,7 @@ pub fn preadv2(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 pub fn pwritev2(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     match (frame.r9 as i32, frame.r10 as i64) {
         (0, HERE) => writev(hub, frame),
-        _ => Pass(Reason::NotOurs),
+        (flags, _) => file::write_at(hub, frame, flags),
     }
 }
 

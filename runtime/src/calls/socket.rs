@@ -183,7 +183,7 @@ pub fn setsockopt(hub: &'static Hub, frame: &mut Frame) -> Outcome {
                 LINGERS.store(true, Relaxed);
             }
             libc::SO_RCVTIMEO | libc::SO_SNDTIMEO => {
-                hub.reactor.table.lock().set_plain(fd, false);
+                hub.reactor.table.lock().flags_change(fd);
             }
             // Where the sender's identity changes, or urgent data stands, a read ends.
             libc::SO_OOBINLINE | libc::SO_PASSCRED | SO_PASSPIDFD | libc::SO_PASSSEC => {

@@ -1,10 +1,10 @@
 //! Regular files and block devices, whose calls wait for a disk or a server, and opening FIFOs.
 
-use super::block::{help, poll_now, Block, Stop};
+use super::block::{help, poll_now, status_flags, Block, Stop};
 use super::buffers::Buffers;
 use super::{ours, read_nowait, HERE};
 use crate::calls::{error, Outcome, Reason};
-use crate::fd_table::READ;
+use crate::fd_table::{Kind, READ};
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::{offload, sys};
@@ -92,6 +92,40 @@ fn file_system(fd: i32) -> Option<libc::__fsword_t> {
     // SAFETY: `answer` is ours.
     let result = unsafe { sys!(libc::SYS_fstatfs, fd, &mut answer as *mut libc::statfs) };
     (result >= 0).then_some(answer.f_type)
+}
+
+/// Whether a write to the file waits for the disk. Others go to the page cache.
+fn is_synchronous(hub: &Hub, fd: i32) -> bool {
+    if let Some(known) = hub.reactor.table(hub).known(fd).and_then(|entry| entry.synchronous) {
+        return known;
+    }
+    let flags = status_flags(fd);
+    let synchronous = flags >= 0 && flags as i32 & (libc::O_DSYNC | libc::O_DIRECT) != 0;
+    hub.reactor.table(hub).entry(fd).synchronous = Some(synchronous);
+    synchronous
+}
+
+/// Writes that go to the page cache are the kernel's.
+pub(super) fn write(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
+    if is_synchronous(hub, fd) {
+        Done(by_helper(hub, frame, file_system(fd)))
+    } else {
+        Pass(Reason::NonBlocking)
+    }
+}
+
+/// Writes at a position, which only files have. `flags` are those of pwritev2.
+pub(super) fn write_at(hub: &'static Hub, frame: &Frame, flags: i32) -> Outcome {
+    let fd = frame.rdi as i32;
+    match ours(hub, fd) {
+        Ok(Kind::File) if flags & libc::RWF_NOWAIT != 0 => Pass(Reason::NonBlocking),
+        Ok(Kind::File) if flags & (libc::RWF_DSYNC | libc::RWF_SYNC) != 0 => {
+            Done(by_helper(hub, frame, file_system(fd)))
+        }
+        Ok(Kind::File) => write(hub, frame, fd),
+        Ok(_) => Pass(Reason::NonBlocking),
+        Err(reason) => Pass(reason),
+    }
 }
 
 /// Calls that wait for a disk and have no other form.

@@ -1,6 +1,7 @@
 //! Waiting for completions of asynchronous I/O: Linux AIO and io_uring.
 
 use super::block::{poll_now, Block, Stop};
+use crate::calls::readiness::{read_mask, under_mask};
 use crate::calls::{error, read_timespec, Outcome, Reason, ERESTARTNOHAND, ERESTARTSYS};
 use crate::fd_table::READ;
 use crate::frame::Frame;
@@ -50,14 +51,37 @@ pub fn io_getevents(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     completions(hub, frame, error(libc::EINTR))
 }
 
-/// With a signal mask the kernel makes the call: a helper has no signals to wait for.
+/// The signal mask is ours to set: a helper has no signals to wait for.
 pub fn io_pgetevents(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    let no_mask = frame.r9 == 0 || user::read::<usize>(frame.r9) == Ok(0);
-    if no_mask {
-        completions(hub, frame, ERESTARTNOHAND)
-    } else {
-        Pass(Reason::NotOurs)
+    let pack = if frame.r9 == 0 { Ok([0, 0]) } else { user::read::<[usize; 2]>(frame.r9) };
+    let mask = match pack.map(|[address, size]| read_mask(address, size)) {
+        Ok(Ok(mask)) => mask,
+        Ok(Err(errno)) => return Done(errno),
+        Err(fault) => return fault.into(),
+    };
+    if mask.is_none() {
+        return completions(hub, frame, ERESTARTNOHAND);
     }
+    let mut passed = None;
+    let result = under_mask(hub, mask, || match completions(hub, frame, ERESTARTNOHAND) {
+        Done(result) => result,
+        Pass(reason) => {
+            passed = Some(reason);
+            0
+        }
+    });
+    // What is passed on does not wait, or is wrong; with nobody else to run, the kernel waits under the mask that it gets.
+    passed.map_or(Done(result), Pass)
+}
+
+/// The kernel's `struct io_uring_getevents_arg`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Extended {
+    mask: usize,
+    mask_size: u32,
+    least_wait: u32,
+    timeout: usize,
 }
 
 const GETEVENTS: u32 = 1;
@@ -75,27 +99,49 @@ pub fn io_uring_enter(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if flags & GETEVENTS == 0 || least == 0 {
         return Pass(Reason::NonBlocking);
     }
-    // The first word of an extended argument is the signal mask's address, like the plain argument.
-    let mask = if flags & EXT_ARG == 0 { argument } else { user::read::<usize>(argument).unwrap_or(1) };
-    if mask != 0 || flags & REGISTERED_RING != 0 {
+    if flags & REGISTERED_RING != 0 {
+        // A number that means something in the thread only that registered it.
         return Pass(Reason::NotOurs);
     }
+    let mut extended = None;
+    let (mask_at, mask_size) = if flags & EXT_ARG == 0 {
+        (argument, size)
+    } else {
+        match user::read::<Extended>(argument) {
+            Ok(given) if size == size_of::<Extended>() => {
+                // A helper gets no mask.
+                extended = Some(Extended { mask: 0, mask_size: 0, ..given });
+                (given.mask, given.mask_size as usize)
+            }
+            _ => return Pass(Reason::NotOurs),
+        }
+    };
+    let mask = match read_mask(mask_at, mask_size) {
+        Ok(mask) => mask,
+        Err(_) => return Pass(Reason::NotOurs),
+    };
     // SAFETY: no pointers.
     let submitted = unsafe { sys!(libc::SYS_io_uring_enter, fd, submit, 0, flags & !EXT_ARG, 0, 0) };
     if submitted < 0 || submitted as u32 != submit {
         return Done(submitted);
     }
-    let waited = if least == 1 && flags & EXT_ARG == 0 {
-        first_completion(hub, fd, flags)
-    } else {
-        let args = [ring, 0, least as usize, flags as usize, argument, size];
-        offload::call(hub, libc::SYS_io_uring_enter, args)
-    };
-    Done(match waited {
-        _ if submitted > 0 => submitted,
-        ERESTARTSYS => error(libc::EINTR),
-        waited => waited,
-    })
+    let waited = under_mask(hub, mask, || {
+        let waited = if least == 1 && extended.is_none() {
+            first_completion(hub, fd, flags)
+        } else {
+            let (argument, size) =
+                extended.as_ref().map_or((0, 0), |argument| (argument as *const Extended as usize, size));
+            let args = [ring, 0, least as usize, flags as usize, argument, size];
+            offload::call(hub, libc::SYS_io_uring_enter, args)
+        };
+        match waited {
+            // Under a mask of its own the handler runs before the old one is back.
+            ERESTARTSYS if mask.is_some() => ERESTARTNOHAND,
+            ERESTARTSYS => error(libc::EINTR),
+            waited => waited,
+        }
+    });
+    Done(if submitted > 0 { submitted } else { waited })
 }
 
 /// A ring that runs its work only inside this system call (DEFER_TASKRUN) is readable as soon as there is work.
