@@ -236,7 +236,7 @@ pub static SETTINGS: [Setting; 12] = [
         name: "GREENPATCH_SPIN",
         default: "auto",
         help: "microseconds, up to 1000, for which an idle process looks for events before it sleeps, as long as \
-               that pays; auto: 50, or 0 where it may use one CPU only",
+               that pays; auto: 20, or 0 where it may use one CPU only",
         parse: |c, v| {
             let number = std::str::from_utf8(v).ok().and_then(|v| v.parse().ok()).filter(|n| *n <= 1000);
             if v != b"auto" && number.is_none() {

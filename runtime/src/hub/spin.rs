@@ -9,8 +9,9 @@
 
 use super::*;
 
-/// Microseconds, where nothing is set and there are several CPUs.
-const DEFAULT: u32 = 50;
+/// Microseconds, where nothing is set and there are several CPUs. Measured with an echo server of one connection and a
+/// peer that sleeps: 10 catch half of the answers; 20 nearly all, at the CPU time per request of sleeping; 50 no more.
+const DEFAULT: u32 = 20;
 const MOST_CREDIT: u32 = 8;
 
 /// The credit, and how long a look lasts.
