@@ -1,5 +1,6 @@
-//! The part of a hub that assembly and the kernel-level signal handler read, and the two words of thread-local
-//! storage that lead to it.
+//! The part of a hub that assembly and the kernel-level signal handler read, and the words of thread-local storage
+//! that lead to it: a carrier's hub, the green thread that libc's thread descriptor belongs to, and the hub of a guest
+//! (`guest`).
 //!
 //! "Which green thread am I" must cost an instruction and must work in a thread whose thread pointer libc has just
 //! made, so the words are `.tbss` of our own in the initial-exec model: a preloaded library always has static TLS.
@@ -17,9 +18,9 @@ global_asm!(
 .hidden gp_tls
 .globl gp_tls
 .type gp_tls,@tls_object
-.size gp_tls,16
+.size gp_tls,32
 gp_tls:
-    .zero 16
+    .zero 32
 .popsection
 
 .pushsection .text.gp_wait,"ax",@progbits
@@ -151,6 +152,36 @@ pub fn hub_pointer() -> *const Hub {
         )
     };
     hub
+}
+
+/// The hub of the calling kernel thread if it is a guest; null in all others.
+#[inline(always)]
+pub fn guest_pointer() -> *const Hub {
+    let hub: *const Hub;
+    // SAFETY: reads our own word of thread-local storage.
+    unsafe {
+        asm!(
+            "mov {0}, [rip + gp_tls@GOTTPOFF]",
+            "mov {0}, fs:[{0} + 16]",
+            out(reg) hub,
+            options(nostack, preserves_flags, readonly),
+        )
+    };
+    hub
+}
+
+/// Makes the calling kernel thread a guest, or with null no guest any more.
+pub(crate) fn set_guest(hub: *const Hub) {
+    // SAFETY: writes our own word of thread-local storage.
+    unsafe {
+        asm!(
+            "mov {0}, [rip + gp_tls@GOTTPOFF]",
+            "mov fs:[{0} + 16], {1}",
+            out(reg) _,
+            in(reg) hub,
+            options(nostack, preserves_flags),
+        )
+    };
 }
 
 /// Writes our words into the thread-local storage that belongs to `thread_pointer`.

@@ -123,6 +123,8 @@ pub struct Config {
     pub io_threads: usize,
     /// Microseconds for which the hub looks for events before it sleeps; `None` leaves it to the hub.
     pub spin: Option<u32>,
+    /// Redirect at load for kernel threads that are served by another hub, and make no green threads.
+    pub guest: bool,
 }
 
 /// One row of the table. Its strings are README's too.
@@ -135,7 +137,7 @@ pub struct Setting {
     show: fn(&Config) -> String,
 }
 
-pub static SETTINGS: [Setting; 12] = [
+pub static SETTINGS: [Setting; 13] = [
     Setting {
         name: "GREENPATCH",
         default: "on",
@@ -247,6 +249,14 @@ pub static SETTINGS: [Setting; 12] = [
         },
         show: |c| c.spin.map_or("auto".to_owned(), |spin| spin.to_string()),
     },
+    Setting {
+        name: "GREENPATCH_GUEST",
+        default: "0",
+        help: "1: threads stay kernel threads, and those that register a hub of their own (gevent's) with \
+               greenpatch_guest() wait by it, whenever they do so; implies all,-thread",
+        parse: |c, v| choose(&mut c.guest, v, ONE_ZERO),
+        show: |c| shown(c.guest, ONE_ZERO),
+    },
 ];
 
 /// The values of a setting by name. The first name of a value is the one that is shown.
@@ -323,6 +333,7 @@ impl Config {
         stats: false,
         io_threads: 4,
         spin: None,
+        guest: false,
     };
 
     /// Reads the settings from `NAME=value` entries, as [`entries`] gives them. Of two entries with

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::modules::Module;
-use crate::{carrier, scheduling, signals, stack_pool, sys};
+use crate::{carrier, guest, scheduling, signals, stack_pool, sys};
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::*};
 
 /// Numbers from here on are passed on unseen.
@@ -17,6 +17,8 @@ pub const NUMBERS: usize = 512;
 const GREEN: u8 = 1;
 /// Bit of `gp_interest`: foreign threads' calls come to `gp_dispatch_foreign`.
 const FOREIGN: u8 = 2;
+/// Bit of `gp_interest`: guests' calls come to `gp_dispatch_guest`.
+const GUEST: u8 = 4;
 
 /// Read by the entry before it saves anything.
 #[no_mangle]
@@ -51,10 +53,10 @@ const fn shared(number: i64, when: When, call: Call, foreign: Call) -> Row {
 }
 
 /// Missing in the `libc` crate.
-const SYS_IO_PGETEVENTS: i64 = 333;
-const SYS_FUTEX_WAKE: i64 = 454;
+pub(crate) const SYS_IO_PGETEVENTS: i64 = 333;
+pub(crate) const SYS_FUTEX_WAKE: i64 = 454;
 const SYS_FUTEX_WAIT: i64 = 455;
-const SYS_FUTEX_REQUEUE: i64 = 456;
+pub(crate) const SYS_FUTEX_REQUEUE: i64 = 456;
 
 static ROWS: &[Row] = &[
     // os and socket, by the kind of descriptor
@@ -207,6 +209,13 @@ static ROWS: &[Row] = &[
 struct Tables {
     green: [Option<Call>; NUMBERS],
     foreign: [Option<Call>; NUMBERS],
+    guest: [Option<Call>; NUMBERS],
+}
+
+impl Tables {
+    fn empty() -> Box<Tables> {
+        Box::new(Tables { green: [None; NUMBERS], foreign: [None; NUMBERS], guest: [None; NUMBERS] })
+    }
 }
 
 static TABLES: once_cell::sync::OnceCell<Box<Tables>> = once_cell::sync::OnceCell::new();
@@ -222,7 +231,7 @@ pub fn open_for_clone() {
 pub fn open(config: &Config) {
     let modules = config.modules;
     TABLES.get_or_init(|| {
-        let mut tables = Box::new(Tables { green: [None; NUMBERS], foreign: [None; NUMBERS] });
+        let mut tables = Tables::empty();
         for row in ROWS {
             let on = match row.when {
                 With(module) => modules.contains(module),
@@ -239,6 +248,37 @@ pub fn open(config: &Config) {
         }
         tables
     });
+}
+
+/// Opens the rows of a process in which nobody is a green thread but kernel threads may be guests.
+pub(crate) fn open_for_guests(config: &Config) {
+    TABLES.get_or_init(|| {
+        let mut tables = Tables::empty();
+        for row in ROWS {
+            let number = row.number as usize;
+            let on = match row.when {
+                With(module) => guest::has(config, module),
+                Descriptor => guest::has(config, Module::Os) || guest::has(config, Module::Socket),
+                Always => false,
+            };
+            let on = on && !guest::is_left_out(row.number);
+            let always = row.when == Always;
+            tables.guest[number] = match guest::call_for(row.number) {
+                Some(call) if on || always => Some(call),
+                _ => on.then_some(row.call),
+            };
+            tables.foreign[number] = guest::foreign_call_for(row.number);
+            let bit = |table: &[Option<Call>; NUMBERS], bit| if table[number].is_some() { bit } else { 0 };
+            gp_interest[number].store(bit(&tables.guest, GUEST) | bit(&tables.foreign, FOREIGN), Release);
+        }
+        tables
+    });
+}
+
+/// A guest's call.
+#[inline]
+pub(crate) fn guest_call(number: usize) -> Option<Call> {
+    TABLES.get().and_then(|tables| tables.guest[number & (NUMBERS - 1)])
 }
 
 /// What the assembly does with the frame after the dispatcher.

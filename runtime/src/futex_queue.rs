@@ -8,6 +8,7 @@
 
 use crate::calls::error;
 use crate::green_thread::{Green, Waiting};
+use crate::guest::events;
 use crate::hub::{current_hub, Hub};
 use crate::lock::Lock;
 use crate::{sys, user};
@@ -31,13 +32,36 @@ pub enum Role {
     RequeuePi(usize),
 }
 
-/// A green thread's place in a queue. All cells belong to the lock of the bucket of `key`.
+/// Whom a wake-up goes to.
+#[derive(Clone, Copy)]
+enum Who {
+    /// A green thread.
+    Green(*const Green),
+    /// A guest (`guest`) that waits for this eventfd, which stays open: one that comes late wakes somebody for nothing.
+    Event(i32),
+}
+
+impl Who {
+    fn is(self, green: &Green) -> bool {
+        matches!(self, Who::Green(mine) if ptr::eq(mine, green))
+    }
+
+    fn wake(self) {
+        match self {
+            // SAFETY: records are never freed.
+            Who::Green(green) => unpark_from_anywhere(unsafe { &*green }),
+            Who::Event(fd) => events::set(fd),
+        }
+    }
+}
+
+/// A place in a queue, of a green thread or of a guest. All cells belong to the lock of the bucket of `key`.
 pub struct Waiter {
     next: Cell<*const Waiter>,
     previous: Cell<*const Waiter>,
     /// Changes under the locks of both buckets; to be trusted only under the lock that it names.
     key: AtomicUsize,
-    green: *const Green,
+    who: Who,
     bits: u32,
     /// The green thread's rank when it began to wait: higher ones are woken first.
     rank: u8,
@@ -168,8 +192,8 @@ fn transfer(source: &mut Bucket, target: Option<&mut Bucket>, waiter: &Waiter, t
     waiter.role.set(role);
     announce(to);
     target.unwrap_or(source).push(waiter);
-    if on_carrier_of(waiter.green()) {
-        waiter.green().waiting.set(Waiting::Futex(to));
+    if let Some(green) = waiter.green().filter(|green| on_carrier_of(green)) {
+        green.waiting.set(Waiting::Futex(to));
     }
 }
 
@@ -195,21 +219,21 @@ fn with_buckets<R>(a: usize, b: usize, body: impl FnOnce(&mut Bucket, Option<&mu
 /// the critical section, and it does not matter how the section is left.
 struct Woken {
     /// The usual one needs no allocation.
-    first: *const Green,
-    rest: Vec<*const Green>,
+    first: Option<Who>,
+    rest: Vec<Who>,
 }
 
 impl Woken {
     fn new() -> Self {
-        Woken { first: ptr::null(), rest: Vec::new() }
+        Woken { first: None, rest: Vec::new() }
     }
 
     fn take(&mut self, bucket: &mut Bucket, waiter: &Waiter) {
         bucket.unlink(waiter);
-        if self.first.is_null() {
-            self.first = waiter.green;
+        if self.first.is_none() {
+            self.first = Some(waiter.who);
         } else {
-            self.rest.push(waiter.green);
+            self.rest.push(waiter.who);
         }
         waiter.woken.store(true, Release);
     }
@@ -217,13 +241,11 @@ impl Woken {
 
 impl Drop for Woken {
     fn drop(&mut self) {
-        // SAFETY: records are never freed.
-        if let Some(green) = unsafe { self.first.as_ref() } {
-            unpark_from_anywhere(green);
+        if let Some(first) = self.first {
+            first.wake();
         }
-        for &green in &self.rest {
-            // SAFETY: records are never freed.
-            unpark_from_anywhere(unsafe { &*green });
+        for who in &self.rest {
+            who.wake();
         }
     }
 }
@@ -248,13 +270,22 @@ impl Waiter {
 
     /// A waiter on `key` for the current green thread. Not queued yet.
     pub fn with_role(hub: &Hub, key: usize, bits: u32, role: Role) -> Self {
+        Self::of(Who::Green(hub.current()), hub.current().scheduling.rank(), key, bits, role)
+    }
+
+    /// A waiter of a guest, told by an eventfd. Not queued yet.
+    pub(crate) fn of_guest(event: i32, key: usize, bits: u32) -> Self {
+        Self::of(Who::Event(event), 0, key, bits, Role::Plain)
+    }
+
+    fn of(who: Who, rank: u8, key: usize, bits: u32, role: Role) -> Self {
         Waiter {
             next: Cell::new(ptr::null()),
             previous: Cell::new(ptr::null()),
             key: AtomicUsize::new(key),
-            green: hub.current(),
+            who,
             bits,
-            rank: hub.current().scheduling.rank(),
+            rank,
             role: Cell::new(role),
             queued: Cell::new(false),
             woken: AtomicBool::new(false),
@@ -280,10 +311,13 @@ impl Waiter {
         decision
     }
 
-    /// The green thread that waits.
-    pub fn green(&self) -> &'static Green {
-        // SAFETY: records are never freed.
-        unsafe { &*self.green }
+    /// The green thread that waits, if it is one.
+    pub fn green(&self) -> Option<&'static Green> {
+        match self.who {
+            // SAFETY: records are never freed.
+            Who::Green(green) => Some(unsafe { &*green }),
+            Who::Event(_) => None,
+        }
     }
 
     /// For who holds the bucket.
@@ -420,7 +454,7 @@ pub fn requeue_pi(
         };
         let mut done = 0;
         let mut at = source.first;
-        if acquire(top.green(), first)? {
+        if top.green().map_or(Ok(false), |green| acquire(green, first))? {
             at = top.next.get();
             woken.take(source, top);
             done = 1;
@@ -491,7 +525,7 @@ pub fn waits_for_pi(key: usize, green: &Green) -> bool {
     let bucket = BUCKET[index(key)].lock();
     let mut at = bucket.first;
     while let Some(waiter) = bucket.find(at, key) {
-        if ptr::eq(waiter.green, green) && waiter.role.get() == Role::Pi {
+        if waiter.who.is(green) && waiter.role.get() == Role::Pi {
             return true;
         }
         at = waiter.next.get();
@@ -517,6 +551,27 @@ pub fn awaited_pi_words() -> Vec<usize> {
         }
     }
     words
+}
+
+/// In a child that a guest has forked: the locks are free, and of the waiters only those that `mine` says yes to (it gets
+/// the eventfd) exist.
+///
+/// # Safety
+/// No other kernel thread exists, and the caller holds no bucket.
+pub(crate) unsafe fn keep_in_child(mine: impl Fn(i32) -> bool) {
+    for bucket in &BUCKET {
+        // SAFETY: as for this function.
+        unsafe { bucket.reset_in_child() };
+        let mut bucket = bucket.lock();
+        let mut at = bucket.first;
+        // SAFETY: linked waiters are alive: those of other threads were copied with the heap.
+        while let Some(waiter) = unsafe { at.as_ref() } {
+            at = waiter.next.get();
+            if !matches!(waiter.who, Who::Event(event) if mine(event)) {
+                bucket.unlink(waiter);
+            }
+        }
+    }
 }
 
 /// Forgets all waiters: their green threads do not exist in the child.

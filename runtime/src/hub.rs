@@ -10,7 +10,9 @@ mod turns;
 use crate::carrier::{self, Carrier};
 use crate::config::Config;
 use crate::cpu_clock::CpuClock;
+use crate::fd_table::FdTable;
 use crate::green_thread::{Green, State, Waiting, Wake};
+use crate::guest::Guest;
 use crate::lock::Lock;
 use crate::modules::Module;
 use crate::reactor::Reactor;
@@ -127,10 +129,15 @@ pub struct Hub {
     pub(crate) hopeful: Cell<*const Green>,
     /// The timer descriptor that tells when the clock is set (`calls::time::ClockWatch`), or -1.
     pub(crate) clock_watch: Cell<i32>,
+    /// Parking is done by somebody else's hub. Such a hub of ours runs nothing: it is what calls get as `hub`.
+    pub(crate) guest: Option<Guest>,
 }
 
 // SAFETY: fields that other kernel threads use are atomics or behind locks; the others belong to the carrier.
 unsafe impl Sync for Hub {}
+
+/// What the guests of the process know of its descriptors.
+static GUEST_TABLE: Lock<FdTable> = Lock::new(FdTable::new());
 
 static FIRST: AtomicPtr<Hub> = AtomicPtr::new(ptr::null_mut());
 
@@ -150,8 +157,44 @@ pub fn current_hub() -> Option<&'static Hub> {
 impl Hub {
     /// Makes the calling kernel thread a carrier and what it runs the main green thread. The hub is left "inside".
     pub fn start(config: Config) -> &'static Hub {
-        let stack = Mapping::new(HUB_STACK).expect("no memory for the hub's stack");
-        let (limit, base) = stack.bounds();
+        let hub = Hub::new(config, HUB_STACK, None);
+        // SAFETY: records are never freed.
+        let main: &'static Green = unsafe { &*hub.main };
+        let (limit, base) = hub._stack.bounds();
+        // SAFETY: the stack belongs to the hub, which is never freed; `run` does not return.
+        let fiber = unsafe {
+            switch::fiber_on(limit, base, move |parent| {
+                hub.parent.set(parent);
+                hub.run()
+            })
+        };
+        // SAFETY: nobody else uses the hub yet.
+        unsafe { *hub.fiber.get() = Some(fiber) };
+        // SAFETY: the calling thread's own thread pointer.
+        unsafe { carrier::set_words(hub.native_thread_pointer, hub, main) };
+        hub.become_first();
+        hub
+    }
+
+    /// A hub for calls of a guest in the calling kernel thread.
+    pub(crate) fn for_guest(config: Config, guest: Guest) -> &'static Hub {
+        let hub = Hub::new(config, 4096, Some(guest));
+        // Somebody else can always run, as far as calls ask.
+        hub.add_phantom();
+        // Other kernel threads take part in everything.
+        hub.foreign_threads.store(true, Relaxed);
+        if first().is_none() {
+            hub.become_first();
+        }
+        hub
+    }
+
+    fn become_first(&self) {
+        FIRST.store(self as *const Hub as *mut Hub, Release);
+    }
+
+    fn new(config: Config, stack: usize, guest: Option<Guest>) -> &'static Hub {
+        let stack = Mapping::new(stack).expect("no memory for the hub's stack");
         let main: *mut Green = Box::into_raw(Green::new(ptr::null()));
         let thread_pointer = switch::thread_pointer();
         let mut random = [0u8; 4];
@@ -167,7 +210,11 @@ impl Hub {
             live: Cell::new(1),
             phantoms: Cell::new(0),
             timers: RefCell::new(Timers::new()),
-            reactor: Reactor::new(),
+            reactor: Reactor::new(if guest.is_some() {
+                &GUEST_TABLE
+            } else {
+                Box::leak(Box::new(Lock::new(FdTable::new())))
+            }),
             tids: RefCell::new(Tids::default()),
             next_tid: Cell::new(first_tid),
             next_number: Cell::new(1),
@@ -199,6 +246,7 @@ impl Hub {
             config,
             hopeful: Cell::new(main),
             clock_watch: Cell::new(-1),
+            guest,
         }));
         // SAFETY: nobody else knows `main` yet.
         unsafe { (*main).hub = hub };
@@ -215,18 +263,6 @@ impl Hub {
         main.clear_child_tid.set(clear_child_tid);
         main.state.set(State::Running);
         hub.tids.borrow_mut().insert(main.tid.get(), main);
-        // SAFETY: the stack belongs to the hub, which is never freed; `run` does not return.
-        let fiber = unsafe {
-            switch::fiber_on(limit, base, move |parent| {
-                hub.parent.set(parent);
-                hub.run()
-            })
-        };
-        // SAFETY: nobody else uses the hub yet.
-        unsafe { *hub.fiber.get() = Some(fiber) };
-        // SAFETY: the calling thread's own thread pointer.
-        unsafe { carrier::set_words(thread_pointer, hub, main) };
-        FIRST.store(hub as *const Hub as *mut Hub, Release);
         hub
     }
 

@@ -2,7 +2,8 @@
 //!
 //! It knows nothing of hooks or of redirected instructions: the layer above brings the program's registers in a
 //! [`frame::Frame`] to [`dispatch`], and gets a jump back into the program. [`hub::Hub::start`] makes the calling
-//! kernel thread a carrier; [`hub::Hub::spawn`] makes green threads without libc.
+//! kernel thread a carrier; [`hub::Hub::spawn`] makes green threads without libc. In [`guest`] mode another library's hub
+//! does the waiting.
 
 pub mod alloc;
 pub mod calls;
@@ -16,6 +17,7 @@ pub mod frame;
 pub mod futex_queue;
 pub mod green_thread;
 pub mod guard;
+pub mod guest;
 pub mod hub;
 pub mod lock;
 pub mod modules;

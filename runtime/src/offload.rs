@@ -14,6 +14,7 @@
 
 use crate::calls::{error, ERESTARTSYS};
 use crate::green_thread::{Green, Waiting, Wake};
+use crate::guest::{self, events};
 use crate::hub::Hub;
 use crate::lock::Lock;
 use crate::signals::{self, bit, Info};
@@ -35,22 +36,28 @@ const IDLE_NS: i64 = 300_000_000;
 /// glibc's `setxid` broadcasts do not reach helpers, so that one that was made before must not be used after.
 static CREDENTIALS: AtomicU32 = AtomicU32::new(0);
 
-struct Job {
+pub(crate) struct Job {
     nr: i64,
     args: [usize; 6],
     result: isize,
     /// A signal that the call sent to its caller, which the helper took to be.
     raised: Option<Info>,
     green: *const Green,
+    /// The eventfd of a guest that waits instead, or -1.
+    event: i32,
 }
 
 impl Job {
     fn new(green: &Green, nr: i64, args: [usize; 6]) -> Self {
-        Job { nr, args, result: 0, raised: None, green }
+        Job { nr, args, result: 0, raised: None, green, event: -1 }
+    }
+
+    pub(crate) fn of_guest(event: i32, nr: i64, args: [usize; 6]) -> Self {
+        Job { nr, args, result: 0, raised: None, green: ptr::null(), event }
     }
 }
 
-struct Helper {
+pub(crate) struct Helper {
     state: AtomicU32,
     /// Set to end the call that is under way.
     cancel: AtomicU32,
@@ -166,9 +173,13 @@ extern "C" fn helper_main(helper: &'static Helper) -> ! {
         if writes(job.nr) {
             job.raised = take_raised();
         }
-        let green = job.green;
+        let (green, event) = (job.green, job.event);
         helper.state.store(IDLE, Release);
         helper.done.store(1, Release);
+        if event >= 0 {
+            events::set(event);
+            continue;
+        }
         // SAFETY: records are never freed.
         unsafe { (*(*green).hub).unpark_remote(green) };
     }
@@ -208,7 +219,7 @@ fn take_raised() -> Option<Info> {
 }
 
 /// Starts a helper whose first job is already in place.
-fn spawn(hub: &Hub, job: Job) -> Option<&'static Helper> {
+fn spawn(job: Job) -> Option<&'static Helper> {
     signals::action::catch_setxid();
     let memory = Mapping::new(STACK + TLS_BELOW + 4096)?;
     let (_, end) = memory.bounds();
@@ -238,8 +249,10 @@ fn spawn(hub: &Hub, job: Job) -> Option<&'static Helper> {
         | libc::CLONE_PARENT_SETTID
         | libc::CLONE_CHILD_CLEARTID;
     // The child inherits the mask: everything but SIGSETXID is blocked around the clone.
-    let mask = !signals::bit(signals::SIGSETXID);
-    signals::set_kernel_mask(mask);
+    let (mask, mut before) = (!signals::bit(signals::SIGSETXID), 0u64);
+    let (mask_at, before_at) = (&mask as *const u64, &mut before as *mut u64);
+    // SAFETY: both masks are ours and eight bytes long, as the call is told.
+    unsafe { sys!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, mask_at, before_at, 8) };
     // So it does the name: whoever lists the threads must not see a helper before it could give itself one.
     let mut name = [0u8; 16];
     // SAFETY: a buffer of ours, and a string.
@@ -269,7 +282,7 @@ fn spawn(hub: &Hub, job: Job) -> Option<&'static Helper> {
     }
     // SAFETY: the name that the carrier had.
     unsafe { sys!(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr()) };
-    signals::set_kernel_mask(hub.signals.kernel_mask());
+    signals::set_kernel_mask(before);
     if result < 0 {
         // SAFETY: no thread was made; the box is ours again.
         drop(unsafe { Box::from_raw(helper) });
@@ -280,7 +293,7 @@ fn spawn(hub: &Hub, job: Job) -> Option<&'static Helper> {
 }
 
 /// An idle helper that takes `job`, or a new one.
-fn start(hub: &Hub, job: Job) -> Option<&'static Helper> {
+fn start(job: Job) -> Option<&'static Helper> {
     let credentials = CREDENTIALS.load(Relaxed);
     let mut job = Some(job);
     loop {
@@ -309,7 +322,7 @@ fn start(hub: &Hub, job: Job) -> Option<&'static Helper> {
         }
         POOL.lock().gone.push(candidate);
     }
-    spawn(hub, job?)
+    spawn(job?)
 }
 
 /// Frees helpers whose thread has ended.
@@ -329,6 +342,9 @@ fn reap(pool: &mut Pool) {
 /// answer. A signal that a handler is to take ends the call in the helper as it would have ended it in the caller:
 /// the answer is then a restart mark (`ERESTARTSYS`), or what the call had already done.
 pub fn call(hub: &'static Hub, nr: i64, args: [usize; 6]) -> isize {
+    if let Some(guest) = &hub.guest {
+        return guest::call_in_helper(hub, guest, nr, args, true);
+    }
     if signals::deliverable(hub, hub.current()) {
         return ERESTARTSYS;
     }
@@ -355,6 +371,9 @@ static DISK: Lock<Disk> = Lock::new(Disk { busy: 0, waiting: VecDeque::new() });
 /// As `call`, for what waits for nothing but a disk: `io_threads` helpers at most, and no signal ends it, as in the
 /// kernel.
 pub fn disk(hub: &'static Hub, nr: i64, args: [usize; 6]) -> isize {
+    if let Some(guest) = &hub.guest {
+        return guest::call_in_helper(hub, guest, nr, args, false);
+    }
     let turn = Turn { green: hub.current(), granted: Cell::new(true) };
     {
         let mut disk = DISK.lock();
@@ -403,10 +422,40 @@ fn feed_starved(hub: &Hub) {
     }
 }
 
+impl Helper {
+    /// Starts a guest's job. `None` if there is no thread to be had.
+    pub(crate) fn start(job: Job) -> Option<&'static Helper> {
+        start(job)
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.load(Acquire) != 0
+    }
+
+    /// Ends the call as a signal would. It may have come to its end already.
+    pub(crate) fn cancel(&self) {
+        self.cancel.store(1, SeqCst);
+        signals::action::catch_setxid();
+        // SAFETY: a signal that the helper's handler expects.
+        unsafe { sys!(libc::SYS_tgkill, sys::getpid(), self.tid.load(Relaxed), signals::SIGSETXID) };
+    }
+
+    /// The answer, and the signal that the call sent to its caller. The helper is another's afterwards.
+    pub(crate) fn finish(&self) -> (isize, Option<Info>) {
+        // SAFETY: `done` was set after the result.
+        let answer = unsafe {
+            let job = &*self.job.get();
+            (job.result, job.raised)
+        };
+        POOL.lock().idle.push(ptr::from_ref(self).cast_mut());
+        answer
+    }
+}
+
 fn run(hub: &'static Hub, nr: i64, args: [usize; 6], interruptible: bool) -> isize {
     let green = hub.current();
     let helper = loop {
-        if let Some(helper) = start(hub, Job::new(green, nr, args)) {
+        if let Some(helper) = start(Job::new(green, nr, args)) {
             break helper;
         }
         if hub.helpers_busy.get() == 0 {

@@ -50,7 +50,8 @@ impl AsRawSource for &Source {
 
 /// See the module.
 pub struct Reactor {
-    pub(crate) table: Lock<FdTable>,
+    /// Descriptors belong to the process, so the hubs of guests share one table.
+    pub(crate) table: &'static Lock<FdTable>,
     poller: UnsafeCell<Option<Poller>>,
     epoll: AtomicI32,
     wake: AtomicI32,
@@ -75,9 +76,9 @@ pub enum CannotWait {
 }
 
 impl Reactor {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(table: &'static Lock<FdTable>) -> Self {
         Reactor {
-            table: Lock::new(FdTable::new()),
+            table,
             poller: UnsafeCell::new(None),
             epoll: AtomicI32::new(-1),
             wake: AtomicI32::new(-1),
@@ -214,7 +215,8 @@ impl Reactor {
     /// Whether a call that reads `fd` and may wait need not look whether there is anything: see the module.
     #[inline]
     pub fn is_drained(&self, hub: &Hub, fd: i32) -> bool {
-        self.table(hub).is_drained(fd)
+        // Nobody takes events for a guest.
+        hub.guest.is_none() && self.table(hub).is_drained(fd)
     }
 
     /// A read of `fd` that asked for `asked` bytes came to `result`. Not to be told of reads that leave what they read.

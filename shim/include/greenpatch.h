@@ -22,6 +22,8 @@
 #error "greenpatch.h needs a compiler with GNU C attributes (gcc, clang)"
 #endif
 
+#include <errno.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -65,6 +67,80 @@ extern void greenpatch_yield(void) GREENPATCH_WEAK_;
  * thread that has no green threads), before the program has made its first thread, and without the shim.
  */
 extern unsigned long greenpatch_current(void) GREENPATCH_WEAK_;
+
+/*
+ * ---- Guest mode: somebody else's hub -------------------------------------------------------------
+ *
+ * For the authors of event loops that run tasks of their own on one kernel thread (gevent, eventlet,
+ * tasks on ucontext stacks): a C library that blocks then lets other tasks run.
+ *
+ * A kernel thread gives the shim a function that waits. From then on, whenever a call of that thread
+ * would wait (connect, accept, read, write, send, recv and their kin, poll, select, epoll_wait, sleeps,
+ * waitpid, locks on files, name look-ups, and the locks of pthreads), the shim calls the function
+ * instead, and when it returns, tries the call again. Other threads, and calls that do not wait, are as
+ * without the shim. There are no green threads in such a process: pthread_create makes kernel threads.
+ */
+
+/* The callback's answers. */
+#define GREENPATCH_READY 1    /* ready, or just: try again */
+#define GREENPATCH_TIMEDOUT 0 /* timeout_ns are over (if not quite, the shim asks again) */
+#define GREENPATCH_GIVEUP (-1) /* no longer waited for: the call fails with ECANCELED */
+#define GREENPATCH_PASS (-2)  /* not here, on the hub itself for one: the kernel makes the call, and may block */
+#define GREENPATCH_HANDLED (-3) /* a signal handler has run: the call fails with EINTR */
+
+/*
+ * Waits: lets other tasks run until the descriptor is ready or the time is over.
+ *
+ * fd:         the descriptor, or -1 for a sleep. It may be one of the shim's own (a set of descriptors comes as one
+ *             epoll descriptor, a lock as an eventfd): it is to be polled, and neither read nor closed.
+ * events:     what is waited for: POLLIN, POLLOUT or both. Errors and hang-ups count as ready too.
+ * timeout_ns: how long at most, in nanoseconds from now; -1 for ever. 0, with fd -1, is sched_yield().
+ * data:       as registered.
+ *
+ * It is called on the stack of the code that waits, deep in a C library, and may switch to other tasks, whose calls
+ * may call it again before it returns. It may take as long as it likes. It returns in the kernel thread that it was called
+ * in. If it never returns, because its task is dropped together with its stack, a little memory and a descriptor
+ * are lost, and if it waited for a lock, one wake-up of that lock. errno is kept by the shim. No exception may leave it, and
+ * it must not be cancelled (pthread_cancel, pthread_exit) or left by longjmp.
+ *
+ * A wait that is given up ends its call with ECANCELED, or with what it has done already (a part of the bytes); sem_wait and
+ * the like give EINTR, and pthread_mutex_lock, which cannot fail, asks again. A signal ends a wait only if the callback says so.
+ */
+typedef int greenpatch_wait_fn(int fd, int events, long long timeout_ns, void *data);
+
+/*
+ * Has the waits of the calling kernel thread done by `wait`; null ends that. Called again, it
+ * replaces the callback. It must be called once in each kernel thread that is to be served, and before
+ * the thread ends, with null.
+ *
+ * Returns 0, or -1 with errno:
+ *   EBUSY    there are green threads already: the program has made a thread while the thread module
+ *            was on
+ *   EAGAIN   there are other kernel threads, and system calls are not redirected yet: start the program
+ *            with GREENPATCH_GUEST=1
+ *   ENOTSUP  the shim is switched off, or cannot redirect system calls here
+ *   ENOSYS   the shim is not there
+ *
+ * The first call takes the module "thread" out for good. greenpatch_is_patched() then answers for the
+ * thread that asks.
+ */
+extern int greenpatch_guest(greenpatch_wait_fn *wait, void *data) GREENPATCH_WEAK_;
+
+/*
+ * Waits of the calling thread on this descriptor go straight to the kernel, until it is closed: the epoll
+ * descriptor that the hub itself waits on. Saves the callback's answering GREENPATCH_PASS.
+ * Returns 0, or -1 with EINVAL if the thread has no callback, and with ENOSYS without the shim.
+ */
+extern int greenpatch_guest_pass(int fd) GREENPATCH_WEAK_;
+
+/*
+ * Tells that the callback's own code is reached. Only for languages whose runtime takes a lock on the way from C
+ * into that code, which another kernel thread may hold: without this, the wait for that lock would
+ * call the callback again. Called once after registering, and then at the start of each callback; what is
+ * waited for between the callback's entry and this call waits in the kernel. CPython's GIL is known
+ * to the shim, so Python programs don't need it.
+ */
+extern void greenpatch_guest_entered(void) GREENPATCH_WEAK_;
 
 /*
  * Null without the shim. In code that isn't position-independent, the linker would settle a plain
@@ -120,6 +196,37 @@ static __inline__ unsigned long greenpatch_current_or_0_(void)
     return found != 0 ? found() : 0;
 }
 #define greenpatch_current() greenpatch_current_or_0_()
+
+static __inline__ int greenpatch_guest_or_enosys_(greenpatch_wait_fn *wait, void *data)
+{
+    int (*found)(greenpatch_wait_fn *, void *);
+    GREENPATCH_FIND_(found, greenpatch_guest);
+    if (found != 0)
+        return found(wait, data);
+    errno = ENOSYS;
+    return -1;
+}
+#define greenpatch_guest(wait, data) greenpatch_guest_or_enosys_(wait, data)
+
+static __inline__ int greenpatch_guest_pass_or_enosys_(int fd)
+{
+    int (*found)(int);
+    GREENPATCH_FIND_(found, greenpatch_guest_pass);
+    if (found != 0)
+        return found(fd);
+    errno = ENOSYS;
+    return -1;
+}
+#define greenpatch_guest_pass(fd) greenpatch_guest_pass_or_enosys_(fd)
+
+static __inline__ void greenpatch_guest_entered_or_nothing_(void)
+{
+    void (*found)(void);
+    GREENPATCH_FIND_(found, greenpatch_guest_entered);
+    if (found != 0)
+        found();
+}
+#define greenpatch_guest_entered() greenpatch_guest_entered_or_nothing_()
 
 #undef GREENPATCH_FIND_
 #undef GREENPATCH_WEAK_

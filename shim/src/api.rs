@@ -2,8 +2,9 @@
 
 use crate::init;
 use core::ffi::{c_char, c_int, c_ulong, CStr};
+use greenpatch_runtime::guest;
 use greenpatch_runtime::hub::current_hub;
-use greenpatch_runtime::modules::Modules;
+use greenpatch_runtime::modules::{Module, Modules};
 
 /// 1 if calls of the module yield, or will once there are threads; 0 if not; -1 and EINVAL for an unknown name.
 ///
@@ -20,7 +21,14 @@ pub unsafe extern "C" fn greenpatch_is_patched(module: *const c_char) -> c_int {
         unsafe { *libc::__errno_location() = libc::EINVAL };
         return -1;
     };
-    let on = init::will_arm() && init::config().is_some_and(|config| config.modules.contains_all(named));
+    let on = init::config().is_some_and(|config| {
+        if init::has_guests() {
+            // Of the thread that asks.
+            guest::current().is_some() && guest::modules(config).contains_all(named)
+        } else {
+            init::will_arm() && config.modules.contains(Module::Thread) && config.modules.contains_all(named)
+        }
+    });
     c_int::from(on && !named.is_empty())
 }
 
@@ -32,7 +40,7 @@ pub extern "C" fn greenpatch_version() -> *const c_char {
 /// Lets every other ready green thread run first. Not a cancellation point; `errno` stays.
 #[no_mangle]
 pub extern "C" fn greenpatch_yield() {
-    if current_hub().is_some() {
+    if current_hub().is_some() || guest::current().is_some() {
         // libc's own function: its site leads to the hub, with the signal handling of every call.
         // SAFETY: the calling thread's own errno; sched_yield has no arguments.
         unsafe {

@@ -8,7 +8,7 @@ use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::hub::Hub;
 use greenpatch_runtime::modules::Module;
 use greenpatch_runtime::signals::deliver;
-use greenpatch_runtime::{calls, dispatch, exit, hub, reactor, stack_pool, switch, sys};
+use greenpatch_runtime::{calls, dispatch, exit, guest, hub, reactor, stack_pool, switch, sys};
 use once_cell::sync::OnceCell;
 
 extern "C" {
@@ -21,13 +21,17 @@ static CONFIG: OnceCell<Config> = OnceCell::new();
 /// |---|---|
 /// | ASLEEP | the constructor, or a hook before it, has yet to run |
 /// | READY | settings are read, the clone site is redirected |
+/// | IDLE | as READY, without the thread module: nothing happens unless there are guests |
 /// | ARMED | the hub runs |
+/// | GUESTS | the sites are redirected, kernel threads may be guests |
 /// | NATIVE | the process runs without us |
 static STATE: AtomicU8 = AtomicU8::new(ASLEEP);
 const ASLEEP: u8 = 0;
 const READY: u8 = 1;
 const ARMED: u8 = 2;
 const NATIVE: u8 = 3;
+const IDLE: u8 = 4;
+const GUESTS: u8 = 5;
 
 /// The settings, once they have been read.
 pub fn config() -> Option<&'static Config> {
@@ -42,6 +46,16 @@ pub fn is_armed() -> bool {
 /// Whether a thread, when one is made, will be a green one.
 pub fn will_arm() -> bool {
     matches!(STATE.load(Acquire), READY | ARMED)
+}
+
+/// Whether calls may ever be ours.
+pub fn may_arm() -> bool {
+    STATE.load(Acquire) != NATIVE
+}
+
+/// Whether kernel threads may be guests: there will be no green threads.
+pub fn has_guests() -> bool {
+    STATE.load(Acquire) == GUESTS
 }
 
 #[ctor(unsafe)]
@@ -81,14 +95,24 @@ pub fn ready() {
         // SAFETY: as above.
         unsafe { heritage::disinherit(environ) };
     }
-    // Without the thread module all threads are the kernel's, and every call of theirs is the kernel's too.
-    if secure || !config.enabled || !config.modules.contains(Module::Thread) {
+    if secure || !config.enabled {
         STATE.store(NATIVE, Release);
+        return;
+    }
+    // Without the thread module all threads are the kernel's, and every call of theirs is the kernel's too.
+    if !config.guest && !config.modules.contains(Module::Thread) {
+        STATE.store(IDLE, Release);
         return;
     }
     if heritage::is_go() {
         STATE.store(NATIVE, Release);
         sys::complain("this is a Go program, whose scheduler makes its own system calls; it runs native");
+        return;
+    }
+    if config.guest {
+        if let Err(error) = redirect_for_guests(config) {
+            refuse(&error.to_string());
+        }
         return;
     }
     // SAFETY: the process is being loaded; nobody else runs.
@@ -136,28 +160,66 @@ fn arm() -> bool {
             return false;
         }
     };
-    let without = |feature| config.without.contains(feature);
-    switch::detect_fsgsbase(!without(KernelFeature::Fsgsbase));
-    reactor::NO_EPOLL_PWAIT2.store(without(KernelFeature::EpollPwait2), Relaxed);
-    calls::io::NO_RWF_NOWAIT.store(without(KernelFeature::RwfNowait), Relaxed);
+    prepare(config);
     let (begin, end) = sites::entry::window();
     exit::set_entry_window(begin, end);
-    if without(KernelFeature::MadvGuard) {
-        stack_pool::do_without_markers();
-    }
-    crate::hooks::clock::lend_to_runtime();
     let hub = Hub::start(*config);
     deliver::set_address_maps(sites::shown, sites::resumed);
     hub.signals.arm(hub);
     dispatch::open(config);
     STATE.store(ARMED, Release);
+    tell(config, &report);
+    true
+}
+
+/// What the runtime must know before its first call.
+fn prepare(config: &Config) {
+    let without = |feature| config.without.contains(feature);
+    switch::detect_fsgsbase(!without(KernelFeature::Fsgsbase));
+    reactor::NO_EPOLL_PWAIT2.store(without(KernelFeature::EpollPwait2), Relaxed);
+    calls::io::NO_RWF_NOWAIT.store(without(KernelFeature::RwfNowait), Relaxed);
+    if without(KernelFeature::MadvGuard) {
+        stack_pool::do_without_markers();
+    }
+    crate::hooks::clock::lend_to_runtime();
+}
+
+fn tell(config: &Config, report: &sites::Report) {
     if config.stats {
         sys::complain(&format!(
             "armed: {} of {} sites in {} objects redirected in {} us",
             report.redirected, report.sites, report.objects, report.micros
         ));
     }
-    true
+}
+
+/// Redirects all sites while one thread runs. From then on kernel threads may be guests, and there are no green threads.
+fn redirect_for_guests(config: &Config) -> Result<(), sites::SitesError> {
+    // SAFETY: one kernel thread, or the process is being loaded.
+    let report = unsafe { sites::install_all(sites::entry::addresses()) }?;
+    prepare(config);
+    guest::open(config);
+    STATE.store(GUESTS, Release);
+    tell(config, &report);
+    Ok(())
+}
+
+/// Makes sure that kernel threads may be guests, or says why not: an errno of `greenpatch_guest`.
+pub fn arm_for_guests() -> Result<&'static Config, i32> {
+    let config = CONFIG.get().ok_or(libc::ENOTSUP)?;
+    match STATE.load(Acquire) {
+        GUESTS => Ok(config),
+        ARMED => Err(libc::EBUSY),
+        READY | IDLE if kernel_threads() > 1 => Err(libc::EAGAIN),
+        READY | IDLE => match redirect_for_guests(config) {
+            Ok(()) => Ok(config),
+            Err(error) => {
+                sys::complain(&error.to_string());
+                Err(libc::ENOTSUP)
+            }
+        },
+        _ => Err(libc::ENOTSUP),
+    }
 }
 
 /// Arms from a hook: the program goes on in its own code afterwards.
@@ -200,11 +262,11 @@ fn kernel_threads() -> u64 {
 
 /// Redirects sites of objects that have been loaded since. Called by the program's own thread, outside the runtime.
 pub fn rescan() {
-    if !is_armed() {
+    if !is_armed() && !has_guests() {
         return;
     }
     let guard = Inside::enter();
-    if guard.is_some() {
+    if guard.is_some() || has_guests() {
         // SAFETY: the installation is made for foreign threads running meanwhile.
         if let Err(error) = unsafe { sites::install_new(sites::entry::addresses()) } {
             sys::complain(&error.to_string());

@@ -10,6 +10,8 @@
 #[cfg(not(test))]
 mod api;
 #[cfg(not(test))]
+mod guest;
+#[cfg(not(test))]
 mod heritage;
 #[cfg(not(test))]
 mod hook;

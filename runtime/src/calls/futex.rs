@@ -19,8 +19,8 @@ use core::sync::atomic::Ordering::Relaxed;
 pub use crate::robust::walk_robust_list;
 
 pub(super) const EINVAL: isize = error(libc::EINVAL);
-pub(super) const EAGAIN: isize = error(libc::EAGAIN);
-pub(super) const ETIMEDOUT: isize = error(libc::ETIMEDOUT);
+pub(crate) const EAGAIN: isize = error(libc::EAGAIN);
+pub(crate) const ETIMEDOUT: isize = error(libc::ETIMEDOUT);
 const ENOSYS: isize = error(libc::ENOSYS);
 /// Every waiter's bits.
 pub(super) const ANY: u32 = u32::MAX;
@@ -28,7 +28,7 @@ pub(super) const ANY: u32 = u32::MAX;
 const ADDRESS_LIMIT: usize = 0x7fff_ffff_f000;
 
 /// The arguments of futex(2).
-pub(super) struct Request {
+pub(crate) struct Request {
     pub word: usize,
     pub command: i32,
     pub shared: bool,
@@ -41,7 +41,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    fn of(frame: &Frame) -> Self {
+    pub fn of(frame: &Frame) -> Self {
         let operation = frame.rsi as i32;
         Request {
             word: frame.rdi,
@@ -56,7 +56,7 @@ impl Request {
     }
 
     /// When the wait ends; FUTEX_LOCK_PI alone means CLOCK_REALTIME without saying so.
-    fn until(&self) -> Result<Until, isize> {
+    pub fn until(&self) -> Result<Until, isize> {
         if self.time == 0 {
             return Ok(Until::Never);
         }
@@ -70,16 +70,25 @@ impl Request {
     }
 }
 
+impl Request {
+    /// Whether the command takes no clock.
+    pub fn refused(&self) -> bool {
+        let takes_clock =
+            matches!(self.command, libc::FUTEX_WAIT_BITSET | libc::FUTEX_WAIT_REQUEUE_PI | futex_pi::LOCK_PI2);
+        self.realtime && !takes_clock
+    }
+}
+
 /// When a wait ends by itself, ns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Until {
+pub(crate) enum Until {
     Never,
     Monotonic(u64),
     Realtime(u64),
 }
 
 impl Until {
-    fn deadline(self) -> Option<u64> {
+    pub fn deadline(self) -> Option<u64> {
         match self {
             Until::Never => None,
             Until::Monotonic(time) => (time < FOREVER).then_some(time),
@@ -92,7 +101,7 @@ impl Until {
     }
 
     /// Whether the moment is really there: CLOCK_REALTIME may have been set back meanwhile.
-    fn is_reached(self) -> bool {
+    pub fn is_reached(self) -> bool {
         match self {
             Until::Realtime(time) => sys::clock(libc::CLOCK_REALTIME).is_some_and(|now| now.max(0) as u64 >= time),
             _ => true,
@@ -132,7 +141,7 @@ pub(super) fn await_wake(hub: &Hub, waiter: &Waiter, until: Until) -> End {
 }
 
 /// The address of a futex word as the kernel checks it before all else.
-pub(super) fn check_address(word: usize) -> Result<(), isize> {
+pub(crate) fn check_address(word: usize) -> Result<(), isize> {
     if !word.is_multiple_of(4) {
         return Err(EINVAL);
     }
@@ -206,9 +215,7 @@ pub fn futex(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         Ok(until) => until,
         Err(error) => return Done(error),
     };
-    if request.realtime
-        && !matches!(request.command, libc::FUTEX_WAIT_BITSET | libc::FUTEX_WAIT_REQUEUE_PI | futex_pi::LOCK_PI2)
-    {
+    if request.refused() {
         return Done(ENOSYS);
     }
     match request.command {
@@ -392,7 +399,7 @@ pub fn futex_foreign(_hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 /// Runs `body`, which takes locks of ours, where no handler can come in between and want them too. For foreign
 /// threads; a carrier's handlers wait until it has left the runtime.
-pub(super) fn with_signals_blocked<R>(body: impl FnOnce() -> R) -> R {
+pub(crate) fn with_signals_blocked<R>(body: impl FnOnce() -> R) -> R {
     let (all, mut before) = (u64::MAX, 0u64);
     // SAFETY: both masks are ours and eight bytes long, as the call is told.
     unsafe { sys!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &all as *const u64, &mut before as *mut u64, 8) };

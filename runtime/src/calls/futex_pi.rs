@@ -147,7 +147,7 @@ fn hand_over(word: usize, id: u32, mark: u32) -> Result<(), isize> {
         let new = match first {
             None => mark,
             Some(first) if first.role() == Role::Pi => {
-                first.green().tid.get() as u32 | mark | if more { WAITERS } else { 0 }
+                first.green().map_or(0, |green| green.tid.get() as u32) | mark | if more { WAITERS } else { 0 }
             }
             Some(_) => return Err(EINVAL),
         };

@@ -91,10 +91,14 @@ fn with_signals(address: usize, count: usize, found: isize) -> isize {
     all.unwrap_or_else(isize::from)
 }
 
+fn waiter(hub: &'static Hub, asked: &pollfd) -> FdWaiter<'static> {
+    FdWaiter::looking_for(hub, asked.fd, interest(asked.events), asked.events)
+}
+
 /// The usual case, without a trip to the allocator.
 fn poll_one(hub: &'static Hub, address: usize, timeout: Timeout, mask: Option<u64>) -> Result<isize, Fault> {
     let mut fds = [user::read::<pollfd>(address)?];
-    let waiter = (fds[0].fd >= 0).then(|| FdWaiter::looking(hub, fds[0].fd, interest(fds[0].events)));
+    let waiter = (fds[0].fd >= 0).then(|| waiter(hub, &fds[0]));
     let result = under_mask(hub, mask, || wait(hub, waiter.as_slice(), timeout, || look(&mut fds)));
     answer(address, &fds, result)
 }
@@ -108,7 +112,7 @@ fn poll_many(
 ) -> Result<isize, Fault> {
     let mut fds: Vec<pollfd> = user::read_slice(address, count)?;
     let asked = fds.iter().filter(|fd| fd.fd >= 0);
-    let waiters: Vec<FdWaiter> = asked.map(|fd| FdWaiter::looking(hub, fd.fd, interest(fd.events))).collect();
+    let waiters: Vec<FdWaiter> = asked.map(|fd| waiter(hub, fd)).collect();
     let result = under_mask(hub, mask, || wait(hub, &waiters, timeout, || look(&mut fds)));
     answer(address, &fds, result)
 }

@@ -6,7 +6,7 @@ use crate::green_thread::{Waiting, Wake};
 use crate::hub::Hub;
 use crate::reactor::{CannotWait, FdWaiter};
 use crate::user;
-use crate::{offload, signals, sys};
+use crate::{guest, offload, signals, sys};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// How long a call may wait, counted from its beginning.
@@ -97,7 +97,7 @@ pub fn read_mask(address: usize, size: usize) -> Result<Option<u64>, isize> {
 /// Runs `wait` under `mask`. If a handler is to run (`ERESTARTNOHAND`), it runs under the mask as well, and the exit
 /// gives the old one back.
 pub fn under_mask(hub: &'static Hub, mask: Option<u64>, wait: impl FnOnce() -> isize) -> isize {
-    let Some(mask) = mask else { return wait() };
+    let Some(mask) = mask.filter(|_| hub.guest.is_none()) else { return wait() };
     let green = hub.current();
     green.saved_mask.set(Some(green.mask.get()));
     signals::set_mask(hub, green, mask);
@@ -131,6 +131,10 @@ pub const NO_ROOM: isize = isize::MIN;
 /// not move. `NO_ROOM`: see there.
 pub fn wait(hub: &'static Hub, waiters: &[FdWaiter<'_>], timeout: Timeout, mut look: impl FnMut() -> isize) -> isize {
     let deadline = timeout.deadline();
+    if let Some(guest) = &hub.guest {
+        let asked: Vec<_> = waiters.iter().map(|waiter| (waiter.fd(), waiter.events())).collect();
+        return guest::wait_for_any(hub, guest, &asked, deadline, look);
+    }
     let waiting = match waiters {
         [] if deadline.is_some() => Waiting::Time,
         [] => Waiting::Signal,

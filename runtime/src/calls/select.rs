@@ -69,8 +69,10 @@ fn select_fds(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u
     };
     let mut result = sets.look();
     if result == 0 {
-        let waiters: Vec<FdWaiter> =
-            sets.numbers().map(|fd| FdWaiter::looking(hub, fd as i32, sets.interest(fd))).collect();
+        let waiters: Vec<FdWaiter> = sets
+            .numbers()
+            .map(|fd| FdWaiter::looking_for(hub, fd as i32, sets.interest(fd), sets.events(fd)))
+            .collect();
         result = under_mask(hub, mask, || wait(hub, &waiters, timeout, || sets.look_again()));
         if result == NO_ROOM {
             return in_a_helper(hub, frame, 5, mask);
@@ -144,6 +146,11 @@ impl Sets {
         let read = if self.has(0, fd) || self.has(2, fd) { READ } else { 0 };
         let write = if self.has(1, fd) { WRITE } else { 0 };
         read | write
+    }
+
+    fn events(&self, fd: usize) -> i16 {
+        let events = [libc::POLLIN, libc::POLLOUT, libc::POLLPRI].into_iter().enumerate();
+        events.fold(0, |all, (which, event)| if self.has(which, fd) { all | event } else { all })
     }
 
     /// The kernel's select, without waiting, on what `found` holds.

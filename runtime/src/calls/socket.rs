@@ -97,10 +97,11 @@ fn socket_type(hub: &Hub, fd: i32) -> i32 {
     answer
 }
 
-/// Nobody but the running green thread can use the description of `fd` at this moment.
+/// Nobody but the running green thread can use the description of `fd` at this moment. In a guest's process another kernel
+/// thread might, if it used a socket that is just being connected or accepted from: nobody does.
 fn is_exclusive(hub: &Hub, fd: i32) -> bool {
     early::adopt(hub);
-    !hub.foreign_threads.load(Relaxed) && hub.reactor.table(hub).is_private(fd)
+    (!hub.foreign_threads.load(Relaxed) || hub.guest.is_some()) && hub.reactor.table(hub).is_private(fd)
 }
 
 /// A helper makes the program's call on a socket; one with a timeout is not restarted.

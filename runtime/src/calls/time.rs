@@ -14,7 +14,7 @@ use crate::frame::Frame;
 use crate::green_thread::{Waiting, Wake};
 use crate::hub::Hub;
 use crate::reactor::{high_number, FdWaiter};
-use crate::{offload, signals, sys};
+use crate::{guest, offload, signals, sys};
 
 /// sched_yield()
 pub fn sched_yield(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
@@ -28,6 +28,9 @@ pub fn sched_yield(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
 /// Lets the others run once. Somebody who yields in a loop may wait for one that waits for a descriptor, so those are
 /// looked at before we say that there is nobody (false).
 fn give_way(hub: &Hub) -> bool {
+    if let Some(guest) = &hub.guest {
+        return guest.give_way();
+    }
     hub.yield_now() || {
         hub.reactor.poll(hub, Some(0));
         hub.yield_now()
@@ -73,15 +76,18 @@ fn way(clock: i32, absolute: bool) -> Way {
 
 /// clock_nanosleep(clock, flags, request, remaining)
 pub fn clock_nanosleep(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    if let Some(outcome) = cpu_clock::nanosleep(hub, frame) {
-        return outcome;
+    if hub.guest.is_none() {
+        if let Some(outcome) = cpu_clock::nanosleep(hub, frame) {
+            return outcome;
+        }
     }
     if !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
     }
     let (clock, absolute) = (frame.rdi as i32, frame.rsi as i32 & libc::TIMER_ABSTIME != 0);
     let way = way(clock, absolute);
-    if way == Way::Refused {
+    // A guest's threads are the kernel's, which knows their clocks.
+    if way == Way::Refused || clock < 0 && hub.guest.is_some() {
         return Pass(Reason::NotOurs);
     }
     let ns = match read_timespec(frame.rdx) {
@@ -113,7 +119,7 @@ fn sleep(hub: &Hub, deadline: Option<u64>) -> Wake {
         match hub.park(Waiting::Time, deadline, true) {
             Wake::Unparked => {}
             // Somebody else may have taken the signal: then the sleep goes on.
-            Wake::Interrupted if !signals::deliverable(hub, hub.current()) => {}
+            Wake::Interrupted if hub.guest.is_none() && !signals::deliverable(hub, hub.current()) => {}
             wake => return wake,
         }
     }
@@ -141,7 +147,7 @@ pub(super) fn interrupted(left: u64, remaining: usize) -> isize {
     }
 }
 
-fn now(clock: i32) -> u64 {
+pub(crate) fn now(clock: i32) -> u64 {
     sys::clock(clock).map_or(0, |now| now.max(0) as u64)
 }
 
@@ -152,6 +158,9 @@ fn sleep_until(hub: &'static Hub, clock: i32, target: u64, remaining: Option<usi
         give_way(hub);
         return 0;
     };
+    if let Some(guest) = &hub.guest {
+        return guest::sleep_until_clock(guest, clock, target);
+    }
     let mut left = left;
     let mut watch = ClockWatch::new(hub);
     watch.enter();

@@ -14,7 +14,7 @@ use crate::green_thread::Wake;
 use crate::hub::Hub;
 use crate::reactor::{high_number, CannotWait, FdWaiter};
 use crate::user::{self, Fault};
-use crate::{offload, sys};
+use crate::{guest, offload, sys};
 
 const WNOHANG: usize = libc::WNOHANG as usize;
 /// Only children of the calling thread. All green threads' children are the carrier's, which a helper is not.
@@ -135,6 +135,9 @@ fn by_descriptor(
         Child::Descriptor(fd) => fd,
         Child::Id(pid) => open(hub, pid)?,
     };
+    if let Some(guest) = &hub.guest {
+        return Ok(guest::wait_for_child(hub, guest, fd, matches!(child, Child::Id(_)), || attempt(None)));
+    }
     let waiter = FdWaiter::looking(hub, fd, READ);
     if let Err(cannot) = waiter.enter() {
         if let Child::Id(_) = child {

@@ -6,6 +6,9 @@ impl Hub {
     /// Stops the current green thread until `unpark`, `deadline` (ns of CLOCK_MONOTONIC) or, if `interruptible`, a
     /// signal that a handler is to take. The one way a green thread stops.
     pub fn park(&self, waiting: Waiting, deadline: Option<u64>, interruptible: bool) -> Wake {
+        if let Some(guest) = &self.guest {
+            return guest.sleep(deadline);
+        }
         let green = self.current();
         if interruptible && signals::deliverable(self, green) {
             return Wake::Interrupted;

@@ -151,6 +151,10 @@ pub(crate) fn catch_setxid() {
     // SAFETY: asks only.
     unsafe { sys!(libc::SYS_rt_sigaction, super::SIGSETXID, 0, &mut now as *mut Action, 8) };
     if now.handler != ours.handler {
+        if now.is_handler() {
+            // Other kernel threads than helpers are libc's to tell.
+            note(super::SIGSETXID, now);
+        }
         install(super::SIGSETXID, &ours);
     }
 }

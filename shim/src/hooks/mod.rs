@@ -1,6 +1,7 @@
 //! Functions hooked by name, by module.
 
 pub mod clock;
+mod dns;
 mod loader;
 mod process;
 mod select;

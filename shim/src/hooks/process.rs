@@ -5,6 +5,7 @@
 
 use core::arch::naked_asm;
 use greenpatch_runtime::calls::process::{after_vfork, before_vfork};
+use greenpatch_runtime::guest;
 use greenpatch_runtime::hub::current_hub;
 
 /// vfork(2).
@@ -51,6 +52,7 @@ extern "C" fn before() {
             before_vfork(hub);
         }
     }
+    guest::before_vfork();
 }
 
 /// In the parent, or where there is no child: returns what vfork returns.

@@ -7,6 +7,7 @@ use crate::hook::{answer, short_way};
 use crate::hooked;
 use greenpatch_runtime::calls::{io, socket as sockets};
 use greenpatch_runtime::guard::Inside;
+use greenpatch_runtime::guest;
 use greenpatch_runtime::hub::current_hub;
 use libc::{c_int, c_void, size_t, sockaddr, socklen_t, ssize_t};
 
@@ -28,10 +29,15 @@ libc::connect => |hub| sockets::try_connect(hub, fd, address as usize, length as
 /// The runtime sees the descriptors that are made once it runs. Of an earlier one it must know that no other process has
 /// it.
 fn note(fd: c_int) -> c_int {
-    if fd >= 0 && current_hub().is_none() && crate::init::will_arm() {
+    if fd >= 0 && is_unseen() {
         sockets::note_early(fd);
     }
     fd
+}
+
+/// Whether no call of ours sees what is made here, but one may have to know of it later.
+fn is_unseen() -> bool {
+    current_hub().is_none() && guest::current().is_none() && crate::init::may_arm()
 }
 
 /// As `note`. Where nobody else can run the kernel accepts, also once we are armed.
@@ -46,7 +52,7 @@ fn note_accepted(listener: c_int, accepted: c_int, flags: c_int) -> c_int {
 
 /// As `note`, for the two ends that a successful call has left.
 fn note_pair(result: c_int, ends: *const c_int) -> c_int {
-    if result == 0 && current_hub().is_none() && crate::init::will_arm() {
+    if result == 0 && is_unseen() {
         sockets::note_early_pair(unsafe { ends.cast::<[c_int; 2]>().read() });
     }
     result

@@ -44,6 +44,7 @@ global_asm!(
 .hidden gp_interest
 .hidden gp_dispatch
 .hidden gp_dispatch_foreign
+.hidden gp_dispatch_guest
 .hidden gp_xsave_size
 .hidden gp_xsave_features
 .globl gp_entry
@@ -57,7 +58,7 @@ gp_entry:
     cmp rax, {numbers}
     jae 9f
     lea r11, [rip + gp_interest]
-    test byte ptr [r11 + rax], 3
+    test byte ptr [r11 + rax], 7
     jz 9f
     mov r11, [rip + gp_tls@GOTTPOFF]
     cmp qword ptr fs:[r11], 0
@@ -68,9 +69,18 @@ gp_entry:
     lea r11, [rip + gp_dispatch]
     jmp 7f
 8:
+    mov r11, [rip + gp_tls@GOTTPOFF]
+    cmp qword ptr fs:[r11 + 16], 0
+    lea r11, [rip + gp_interest]
+    jne 6f
     test byte ptr [r11 + rax], 2
     jz 9f
     lea r11, [rip + gp_dispatch_foreign]
+    jmp 7f
+6:
+    test byte ptr [r11 + rax], 4
+    jz 9f
+    lea r11, [rip + gp_dispatch_guest]
     jmp 7f
 9:
     jmp [rcx]
@@ -85,7 +95,7 @@ gp_entry_wide:
     cmp rax, {numbers}
     jae 3f
     lea r11, [rip + gp_interest]
-    test byte ptr [r11 + rax], 3
+    test byte ptr [r11 + rax], 7
     jz 3f
     mov r11, [rip + gp_tls@GOTTPOFF]
     cmp qword ptr fs:[r11], 0
@@ -96,9 +106,18 @@ gp_entry_wide:
     lea r11, [rip + gp_dispatch]
     jmp 4f
 2:
+    mov r11, [rip + gp_tls@GOTTPOFF]
+    cmp qword ptr fs:[r11 + 16], 0
+    lea r11, [rip + gp_interest]
+    jne 5f
     test byte ptr [r11 + rax], 2
     jz 3f
     lea r11, [rip + gp_dispatch_foreign]
+    jmp 4f
+5:
+    test byte ptr [r11 + rax], 4
+    jz 3f
+    lea r11, [rip + gp_dispatch_guest]
 4:
     # The dispatcher where the saving code looks for it, the flags below.
     xchg r11, [rsp]
@@ -116,11 +135,18 @@ gp_entry_wide:
 
 7:
 gp_entry_begin:
-    # The red zone belongs to the program.
-    mov [rsp - 128 - 16], r11
-    mov qword ptr [rsp - 128 - 24], 0x202
-    mov r11, rsp
+    # The red zone belongs to the program. What is written below it must be below the stack pointer at no time: in a
+    # thread without green threads the kernel puts its signal frames there.
+    .cfi_def_cfa rsp, 0
+    lea rsp, [rsp - 136]
+    .cfi_def_cfa rsp, 136
+    push r11
+    .cfi_def_cfa rsp, 144
+    push 0x202
+    .cfi_def_cfa rsp, 152
+    lea r11, [rsp + 152]
 gp_entry_save:
+    .cfi_def_cfa r11, 0
     lea rsp, [r11 - 128 - 32 - {frame}]
     and rsp, -64
     mov [rsp + {rdi}], rdi

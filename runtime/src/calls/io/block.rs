@@ -5,7 +5,7 @@ use crate::fd_table::READ;
 use crate::green_thread::Wake;
 use crate::hub::Hub;
 use crate::reactor::{CannotWait, FdWaiter};
-use crate::{offload, sys};
+use crate::{guest, offload, sys};
 
 pub(crate) const EAGAIN: isize = error(libc::EAGAIN);
 
@@ -30,11 +30,20 @@ pub(crate) struct Block<'a> {
     asked: bool,
     deadline: Option<u64>,
     expired: bool,
+    /// A part has been moved already, so the call cannot be left to the kernel any more.
+    begun: bool,
 }
 
 impl<'a> Block<'a> {
     pub fn new(hub: &'a Hub, fd: i32, direction: u8) -> Self {
-        Block { waiter: FdWaiter::new(hub, fd, direction), option: None, asked: false, deadline: None, expired: false }
+        Block {
+            waiter: FdWaiter::new(hub, fd, direction),
+            option: None,
+            asked: false,
+            deadline: None,
+            expired: false,
+            begun: false,
+        }
     }
 
     /// For a socket, whose timeouts count.
@@ -51,7 +60,9 @@ impl<'a> Block<'a> {
 
     /// Whether the socket has a timeout, known after the first wait: the kernel does not restart such calls.
     fn interrupted(&self) -> isize {
-        if self.deadline.is_some() {
+        if self.waiter.hub().guest.is_some() {
+            guest::UNFINISHED
+        } else if self.deadline.is_some() {
             error(libc::EINTR)
         } else {
             ERESTARTSYS
@@ -95,7 +106,13 @@ impl<'a> Block<'a> {
         if self.expired {
             return Err(Stop::Answer(EAGAIN));
         }
-        match self.waiter.wait(self.deadline) {
+        let mut wake = self.waiter.wait(self.deadline);
+        if self.begun && wake == Ok(Wake::Interrupted) {
+            if let Some(wait_on) = self.waiter.hub().guest.as_ref().filter(|guest| guest.has_passed()) {
+                wake = Ok(wait_on.wait_in_kernel(self.fd(), self.waiter.events(), self.deadline));
+            }
+        }
+        match wake {
             Ok(Wake::Unparked) => Ok(()),
             Ok(Wake::TimedOut) => {
                 // The kernel looks once more, too.
@@ -138,6 +155,7 @@ pub(crate) fn go_on(
     mut rest: super::buffers::Rest,
     mut attempt: impl FnMut(i32, &super::buffers::Rest) -> isize,
 ) -> isize {
+    block.begun = true;
     while rest.left() != 0 {
         match attempt(block.fd(), &rest) {
             EAGAIN => {
