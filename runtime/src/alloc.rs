@@ -6,6 +6,41 @@
 use crate::lock::Lock;
 use crate::sys;
 use core::alloc::{GlobalAlloc, Layout};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Address space kept back for the time when a program has used up all that it may have: what it has begun goes on,
+/// and only new threads are refused.
+const RESERVE: usize = 1 << 20;
+/// What is left of the reserve, from where. Written under the heap's lock.
+static RESERVE_AT: AtomicUsize = AtomicUsize::new(0);
+static RESERVE_LEFT: AtomicUsize = AtomicUsize::new(0);
+
+/// Makes the reserve whole if it is not. False if memory is short. Under no lock.
+pub fn reserve() -> bool {
+    if RESERVE_LEFT.load(Relaxed) == RESERVE {
+        return true;
+    }
+    let _guard = HEAP.heap.lock();
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new anonymous mapping.
+    let address = unsafe { sys!(libc::SYS_mmap, 0, RESERVE, protection, flags | libc::MAP_NORESERVE, -1isize, 0) };
+    if address < 0 {
+        return false;
+    }
+    RESERVE_AT.store(address as usize, Relaxed);
+    RESERVE_LEFT.store(RESERVE, Relaxed);
+    true
+}
+
+fn take_from_reserve(size: usize) -> *mut u8 {
+    let (at, left) = (RESERVE_AT.load(Relaxed), RESERVE_LEFT.load(Relaxed));
+    if size > left {
+        return core::ptr::null_mut();
+    }
+    RESERVE_AT.store(at + size, Relaxed);
+    RESERVE_LEFT.store(left - size, Relaxed);
+    at as *mut u8
+}
 
 struct Pages;
 
@@ -25,7 +60,7 @@ unsafe impl dlmalloc::Allocator for Pages {
             )
         };
         if (-4095..0).contains(&address) {
-            (core::ptr::null_mut(), 0, 0)
+            (take_from_reserve(size), size, 0)
         } else {
             (address as *mut u8, size, 0)
         }

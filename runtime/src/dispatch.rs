@@ -1,8 +1,8 @@
 //! System call number → call: one table, and what becomes of a call that comes in through a site.
 
 use crate::calls::{
-    cpu_clock, dirents, fds, futex, futex2, io, mapping, names, poll, process, sched, signal, socket, thread, time,
-    timer, wait, Call, Outcome, Reason,
+    cpu_clock, credentials, dirents, fds, futex, futex2, ids, io, mapping, names, poll, process, sched, signal, socket,
+    thread, time, timer, wait, Call, Outcome, Reason,
 };
 use crate::config::Config;
 use crate::frame::Frame;
@@ -169,7 +169,7 @@ static ROWS: &[Row] = &[
     row(libc::SYS_clock_getres, Always, cpu_clock::same_for_carrier),
     row(libc::SYS_clock_settime, Always, cpu_clock::same_for_carrier),
     row(libc::SYS_getrusage, Always, cpu_clock::getrusage),
-    row(libc::SYS_prlimit64, Always, thread::change_limit),
+    row(libc::SYS_prlimit64, Always, ids::prlimit64),
     row(libc::SYS_setrlimit, Always, thread::change_limit),
     row(libc::SYS_capset, Always, thread::change_limit),
     // signal
@@ -188,6 +188,15 @@ static ROWS: &[Row] = &[
     row(libc::SYS_timer_gettime, Always, timer::timer_gettime),
     row(libc::SYS_timer_getoverrun, Always, timer::timer_getoverrun),
     row(libc::SYS_timer_delete, Always, timer::timer_delete),
+    // a thread's id that stands for its process
+    row(libc::SYS_kill, Always, ids::of_process),
+    row(libc::SYS_rt_sigqueueinfo, Always, ids::of_process),
+    row(libc::SYS_getpgid, Always, ids::of_process),
+    row(libc::SYS_getsid, Always, ids::of_process),
+    row(libc::SYS_process_vm_readv, Always, ids::of_process),
+    row(libc::SYS_process_vm_writev, Always, ids::of_process),
+    row(libc::SYS_ioprio_get, Always, ids::ioprio),
+    row(libc::SYS_ioprio_set, Always, ids::ioprio),
     // process
     row(libc::SYS_fork, Always, process::fork),
     row(libc::SYS_exit_group, Always, process::exit_group),
@@ -195,13 +204,13 @@ static ROWS: &[Row] = &[
     row(libc::SYS_waitid, With(Module::Process), wait::waitid),
     row(libc::SYS_execve, Always, process::execve),
     row(libc::SYS_execveat, Always, process::execve),
-    row(libc::SYS_setuid, Always, process::change_credentials),
-    row(libc::SYS_setgid, Always, process::change_credentials),
-    row(libc::SYS_setreuid, Always, process::change_credentials),
-    row(libc::SYS_setregid, Always, process::change_credentials),
-    row(libc::SYS_setresuid, Always, process::change_credentials),
-    row(libc::SYS_setresgid, Always, process::change_credentials),
-    row(libc::SYS_setgroups, Always, process::change_credentials),
+    row(libc::SYS_setuid, Always, credentials::change),
+    row(libc::SYS_setgid, Always, credentials::change),
+    row(libc::SYS_setreuid, Always, credentials::change),
+    row(libc::SYS_setregid, Always, credentials::change),
+    row(libc::SYS_setresuid, Always, credentials::change),
+    row(libc::SYS_setresgid, Always, credentials::change),
+    row(libc::SYS_setgroups, Always, credentials::change),
 ];
 
 /// The row of each number, looked up at arming. `Option<Call>` in two words' worth of atomics would be no gain: the
@@ -395,9 +404,15 @@ fn first_thread(frame: &mut Frame) -> Way {
         return Way::Quiet;
     }
     // SAFETY: only `set_arm` stores, and it stores such a function.
-    let armed = unsafe { core::mem::transmute::<usize, fn() -> bool>(arm)() };
-    if !armed {
-        return Way::Quiet;
+    match unsafe { core::mem::transmute::<usize, fn() -> Arming>(arm)() } {
+        Arming::Armed => {}
+        Arming::Native => return Way::Quiet,
+        Arming::NoMemory => {
+            // SAFETY: sites are never freed.
+            frame.rip = unsafe { (*frame.site).resume };
+            frame.rax = -libc::EAGAIN as isize as usize;
+            return Way::Quiet;
+        }
     }
     // Arming has left this thread, the main green thread now, inside.
     let hub_pointer = carrier::hub_pointer();
@@ -408,7 +423,18 @@ fn first_thread(frame: &mut Frame) -> Way {
 
 static ARM: AtomicUsize = AtomicUsize::new(0);
 
-/// What arms at the first thread that is made without a hook having seen it; false if the process stays native.
-pub fn set_arm(arm: fn() -> bool) {
+/// What came of arming.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arming {
+    /// The calling thread is the main green thread.
+    Armed,
+    /// The process stays native.
+    Native,
+    /// Not now: there is not even memory for a thread.
+    NoMemory,
+}
+
+/// What arms at the first thread that is made without a hook having seen it.
+pub fn set_arm(arm: fn() -> Arming) {
     ARM.store(arm as usize, Release);
 }

@@ -430,13 +430,14 @@ pub fn requeue(
 }
 
 /// FUTEX_CMP_REQUEUE_PI: offers the lock at `to` to the first waiter on `from` (`acquire` gets it and who waits on `to`
-/// first; true if it owns the lock now) and moves waiters to `to`, `limit` of them besides that first one.
+/// first; true if it owns the lock now) and moves waiters to `to`, `limit` of them besides that first one, until `admit`
+/// has something against one: it stays where it is, and the call fails although others have been moved.
 pub fn requeue_pi(
     from: usize,
     to: usize,
-    limit: u32,
-    expected: u32,
+    (limit, expected): (u32, u32),
     acquire: impl FnOnce(&Green, Option<&Waiter>) -> Result<bool, isize>,
+    admit: impl Fn(&Green) -> Result<(), isize>,
 ) -> Result<usize, isize> {
     let mut woken = Woken::new();
     with_buckets(from, to, |source, mut target| {
@@ -465,6 +466,7 @@ pub fn requeue_pi(
             if waiter.role.get() != expects {
                 return Err(EINVAL);
             }
+            admit(waiter.green())?;
             transfer(source, target.as_deref_mut(), waiter, to, Role::Pi);
             done += 1;
         }

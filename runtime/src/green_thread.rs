@@ -53,6 +53,40 @@ pub enum Waiting {
     Helper,
 }
 
+/// A write that a hook by name has begun: the call, and how many bytes are gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BegunWrite {
+    pub fd: i32,
+    pub buffer: usize,
+    pub len: usize,
+    pub done: isize,
+}
+
+impl Green {
+    /// A hook by name has sent a part. To wait for the rest is libc's own function's business, since only there can
+    /// the thread be cancelled: it gets the same call, which goes on from here.
+    pub(crate) fn begin_write(&self, fd: i32, buffer: usize, len: usize, done: isize) {
+        self.begun_write.set(Some(BegunWrite { fd, buffer, len, done }));
+    }
+
+    /// The others may have ended since: the kernel would send the part again.
+    #[inline]
+    pub(crate) fn has_begun_write(&self) -> bool {
+        self.begun_write.get().is_some()
+    }
+
+    /// What a hook has already sent of this call, if it is the one that a hook has begun.
+    #[inline]
+    pub(crate) fn take_begun_write(&self, fd: i32, buffer: usize, len: usize) -> Option<isize> {
+        let begun = self.begun_write.get()?;
+        if (begun.fd, begun.buffer, begun.len) != (fd, buffer, len) {
+            return None;
+        }
+        self.begun_write.set(None);
+        Some(begun.done)
+    }
+}
+
 /// The record of one green thread. Records are never freed, only used again, so that a stale pointer with a
 /// generation is always safe to look at.
 #[repr(C)]
@@ -97,6 +131,8 @@ pub struct Green {
     pub makes_thread: Cell<bool>,
     /// `pthread_cancel` has named this thread: hooks by name leave the call to libc.
     pub cancel_marked: Cell<bool>,
+    /// What a hook by name has sent of a write that libc's own function is now called for.
+    pub(crate) begun_write: Cell<Option<BegunWrite>>,
 
     /// The signal mask; bit n-1 is signal n.
     pub mask: Cell<u64>,
@@ -145,6 +181,7 @@ impl Green {
             scheduling: Scheduling::new(),
             makes_thread: Cell::new(false),
             cancel_marked: Cell::new(false),
+            begun_write: Cell::new(None),
             mask: Cell::new(0),
             saved_mask: Cell::new(None),
             pending: RefCell::new(Pending::new()),
@@ -178,6 +215,7 @@ impl Green {
         self.scheduling.reset();
         self.makes_thread.set(false);
         self.cancel_marked.set(false);
+        self.begun_write.set(None);
         self.saved_mask.set(None);
         self.pending.borrow_mut().clear();
         self.alt_stack.set(AltStack::DISABLED);

@@ -125,6 +125,8 @@ pub struct Hub {
     deadlock_reported: Cell<bool>,
     spin: spin::Spin,
     config: Config,
+    /// A change of credentials that libc has every thread make.
+    pub(crate) setxid: crate::calls::credentials::Current,
     /// A green thread that last waited for something from outside: where `report` looks first.
     pub(crate) hopeful: Cell<*const Green>,
     /// The timer descriptor that tells when the clock is set (`calls::time::ClockWatch`), or -1.
@@ -244,6 +246,7 @@ impl Hub {
             deadlock_reported: Cell::new(false),
             spin: spin::Spin::new(config.spin),
             config,
+            setxid: Cell::new(None),
             hopeful: Cell::new(main),
             clock_watch: Cell::new(-1),
             guest,
@@ -406,6 +409,7 @@ impl Hub {
         self.helpers_busy.set(0);
         self.deadlock_reported.set(false);
         self.clock_watch.set(-1);
+        self.setxid.set(None);
         let mut tids = self.tids.borrow_mut();
         for (_, &green) in tids.iter() {
             if !ptr::eq(green, me) {

@@ -4,11 +4,12 @@ use crate::{heritage, hook, sites};
 use core::sync::atomic::{AtomicU8, Ordering::*};
 use ctor::ctor;
 use greenpatch_runtime::config::{entries, Arm, Config, Fallback, KernelFeature, EXIT_STATUS};
+use greenpatch_runtime::dispatch::{self, Arming};
 use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::hub::Hub;
 use greenpatch_runtime::modules::Module;
 use greenpatch_runtime::signals::deliver;
-use greenpatch_runtime::{calls, dispatch, exit, guest, hub, reactor, stack_pool, switch, sys};
+use greenpatch_runtime::{alloc, calls, exit, guest, hub, reactor, stack_pool, switch, sys};
 use once_cell::sync::OnceCell;
 
 extern "C" {
@@ -123,7 +124,7 @@ pub fn ready() {
     dispatch::set_arm(arm);
     dispatch::open_for_clone();
     STATE.store(READY, Release);
-    if config.arm == Arm::Start && arm() {
+    if config.arm == Arm::Start && arm() == Arming::Armed {
         if let Some(hub) = hub::first() {
             hub.add_phantom();
         }
@@ -140,24 +141,28 @@ fn refuse(why: &str) {
     }
 }
 
-/// Makes the calling thread, the only one, the main green thread, and leaves it inside the runtime. False if the
-/// process stays native.
-fn arm() -> bool {
+/// Makes the calling thread, the only one, the main green thread, and leaves it inside the runtime.
+fn arm() -> Arming {
     match STATE.load(Acquire) {
         READY => {}
-        state => return state == ARMED,
+        ARMED => return Arming::Armed,
+        _ => return Arming::Native,
     }
-    let Some(config) = CONFIG.get() else { return false };
+    let Some(config) = CONFIG.get() else { return Arming::Native };
+    // In half of what it takes, with nothing undone, an allocation would end the process.
+    if !alloc::reserve() || !room_for_arming() {
+        return Arming::NoMemory;
+    }
     if kernel_threads() > 1 {
         refuse("this process already has threads that greenpatch did not see being made; preload it at the program's start");
-        return false;
+        return Arming::Native;
     }
     // SAFETY: one kernel thread, as was just seen.
     let report = match unsafe { sites::install_all(sites::entry::addresses()) } {
         Ok(report) => report,
         Err(error) => {
             refuse(&error.to_string());
-            return false;
+            return Arming::Native;
         }
     };
     prepare(config);
@@ -169,7 +174,7 @@ fn arm() -> bool {
     dispatch::open(config);
     STATE.store(ARMED, Release);
     tell(config, &report);
-    true
+    Arming::Armed
 }
 
 /// What the runtime must know before its first call.
@@ -222,10 +227,22 @@ pub fn arm_for_guests() -> Result<&'static Config, i32> {
     }
 }
 
+/// Whether as much address space as arming needs is to be had.
+fn room_for_arming() -> bool {
+    const MOST: usize = 4 << 20;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: a new mapping, given back at once.
+    unsafe {
+        let address =
+            sys::syscall6(libc::SYS_mmap as usize, 0, MOST, libc::PROT_NONE as usize, flags as usize, usize::MAX, 0);
+        address > 0 && sys::syscall6(libc::SYS_munmap as usize, address as usize, MOST, 0, 0, 0, 0) == 0
+    }
+}
+
 /// Arms from a hook: the program goes on in its own code afterwards.
 pub fn arm_from_hook() {
     ready();
-    if STATE.load(Acquire) == READY && arm() {
+    if STATE.load(Acquire) == READY && arm() == Arming::Armed {
         leave();
     }
 }

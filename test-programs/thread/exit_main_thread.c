@@ -35,6 +35,12 @@ int main(int argc, char **argv) {
         sleep_ms(2);
         pthread_exit((void *)5);
     }
+    if (argc == 2 && strcmp(argv[1], "at-once") == 0) {
+        // Main ends before anybody else has run.
+        main_thread = pthread_self();
+        spawn(joins_main, &main_thread);
+        pthread_exit((void *)5);
+    }
     if (argc == 2 && strcmp(argv[1], "alone") == 0) {
         atexit(at_exit);
         pthread_exit(NULL);
@@ -43,6 +49,9 @@ int main(int argc, char **argv) {
     CHECK_EXIT(o, 0);
     CHECK_STR(o.output, "last;exit-handler");
     o = rerun("joined");
+    CHECK_EXIT(o, 0);
+    CHECK_STR(o.output, "joined;");
+    o = rerun("at-once");
     CHECK_EXIT(o, 0);
     CHECK_STR(o.output, "joined;");
     o = rerun("alone");

@@ -12,6 +12,10 @@ const LENGTH_AT: usize = 16;
 const NAME_AT: usize = 19;
 
 pub fn getdents64(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if lists(frame.rdi as i32, is_threads) {
+        // Who counts threads waits for some to end, or to come to their waits: they must have had the time.
+        hub.let_everybody_run();
+    }
     if hub.reactor.owned().is_none() {
         // No call has been parked for a descriptor, so none is kept either.
         return Pass(Reason::NonBlocking);
@@ -68,6 +72,16 @@ fn is_ours(hub: &Hub, name: &[u8]) -> bool {
 
 /// Whether `fd` is /proc/self/fd under one of its names.
 fn lists_descriptors(fd: i32) -> bool {
+    lists(fd, |of_process| of_process.ends_with(b"fd") || of_process.ends_with(b"fdinfo"))
+}
+
+/// Whether what is below /proc/self is the folder of its threads.
+fn is_threads(of_process: &[u8]) -> bool {
+    of_process == b"task"
+}
+
+/// Whether `fd` is a folder below /proc/self of which `wanted` says so.
+fn lists(fd: i32, wanted: impl FnOnce(&[u8]) -> bool) -> bool {
     const PROC: i64 = 0x9fa0;
     // SAFETY: all-zero is a valid `statfs`.
     let mut file_system: libc::statfs = unsafe { core::mem::zeroed() };
@@ -80,8 +94,7 @@ fn lists_descriptors(fd: i32) -> bool {
     // SAFETY: a path and a buffer of ours.
     let length = unsafe { sys!(libc::SYS_readlink, link.as_ptr(), path.as_mut_ptr(), path.len()) };
     let path = &path[..length.max(0) as usize];
-    path.starts_with(format!("/proc/{}/", sys::getpid()).as_bytes())
-        && (path.ends_with(b"/fd") || path.ends_with(b"/fdinfo"))
+    path.strip_prefix(format!("/proc/{}/", sys::getpid()).as_bytes()).is_some_and(wanted)
 }
 
 #[cfg(test)]

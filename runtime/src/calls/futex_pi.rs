@@ -77,20 +77,19 @@ fn acquire(hub: &Hub, word: usize, green: &Green, first: Option<&Waiter>, mark_a
     }
 }
 
+/// The owner of the lock at `word`, the owner of the lock that this one waits for, and so on.
+fn chain(hub: &Hub, word: usize) -> impl Iterator<Item = &'static Green> + '_ {
+    let owner_of = |word| hub.by_tid((user::load(word).ok()? & OWNER) as i32);
+    let next = move |owner: &&'static Green| match owner.waiting.get() {
+        Waiting::Futex(next) if futex_queue::waits_for_pi(next, owner) => owner_of(next),
+        _ => None,
+    };
+    core::iter::successors(owner_of(word), next).take(LONGEST_CHAIN)
+}
+
 /// Whether the owner of the lock at `word` waits, over any number of locks, for `green`.
-fn would_deadlock(hub: &Hub, green: &Green, mut word: usize) -> bool {
-    for _ in 0..LONGEST_CHAIN {
-        let Ok(value) = user::load(word) else { return false };
-        let Some(owner) = hub.by_tid((value & OWNER) as i32) else { return false };
-        if ptr::eq(owner, green) {
-            return true;
-        }
-        match owner.waiting.get() {
-            Waiting::Futex(next) if futex_queue::waits_for_pi(next, owner) => word = next,
-            _ => return false,
-        }
-    }
-    false
+fn would_deadlock(hub: &Hub, green: &Green, word: usize) -> bool {
+    chain(hub, word).any(|owner| ptr::eq(owner, green))
 }
 
 fn lock(hub: &Hub, word: usize, until: Until) -> Result<isize, isize> {
@@ -212,7 +211,13 @@ fn requeue(hub: &Hub, request: &Request) -> Result<isize, isize> {
     check_address(from)?;
     check_lock(request)?;
     let acquire = |green: &Green, first: Option<&Waiter>| acquire(hub, to, green, first, limit > 0);
-    let count = futex_queue::requeue_pi(from, to, limit, request.value3, acquire)?;
+    // Looked at beforehand, since it needs the queues' locks; nobody but the carrier changes it.
+    let owners: Vec<_> = chain(hub, to).collect();
+    let admit = |green: &Green| match owners.iter().any(|owner| ptr::eq(*owner, green)) {
+        true => Err(error(libc::EDEADLK)),
+        false => Ok(()),
+    };
+    let result = futex_queue::requeue_pi(from, to, (limit, request.value3), acquire, admit);
     futex_lending::lend(hub, to);
-    Ok(count as isize)
+    result.map(|count| count as isize)
 }

@@ -50,7 +50,7 @@ pub fn module_on(hub: &Hub, kind: Kind) -> bool {
 
 /// The kind of `fd`, or why the call is the kernel's.
 fn ours(hub: &Hub, fd: i32) -> Result<Kind, Reason> {
-    if !hub.others_alive() && !signalfd::maybe() {
+    if !hub.others_alive() && !signalfd::maybe() && !hub.current().has_begun_write() {
         return Err(Reason::NoOtherGreenThread);
     }
     let kind = hub.reactor.kind(hub, fd).ok_or(Reason::NotOurs)?;
@@ -214,8 +214,7 @@ pub fn try_read(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> 
     (result >= 0).then_some(result)
 }
 
-/// For the hook by name, as `try_read`. What it has begun it goes on with, and waits if need be: a write of which a
-/// part is gone is no cancellation point any more.
+/// For the hook by name, as `try_read`. What it has begun libc's own function goes on with.
 #[inline]
 pub fn try_write(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> {
     let buffers = Buffers::one(buffer, len);
@@ -226,7 +225,8 @@ pub fn try_write(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize>
     };
     pipe::note_write(hub, fd, result);
     if result > 0 && result as usize != buffers.total() {
-        return pipe::write_on(hub, fd, &buffers, result).ok();
+        hub.current().begin_write(fd, buffer, len, result);
+        return None;
     }
     // Not tried again where SIGPIPE has been raised.
     (result >= 0 || result == super::error(libc::EPIPE)).then_some(result)

@@ -1,6 +1,7 @@
 //! The calls: our implementations of system calls. Each tries, parks and retries; see `dispatch` for the table.
 
 pub mod cpu_clock;
+pub(crate) mod credentials;
 pub mod dirents;
 pub mod epoll;
 pub mod fds;
@@ -9,10 +10,12 @@ pub mod futex2;
 mod futex_lending;
 pub mod futex_pi;
 mod futex_wake_op;
+pub(crate) mod ids;
 pub mod io;
 pub mod mapping;
 pub mod names;
 pub mod poll;
+mod proc_state;
 pub mod process;
 pub mod readiness;
 pub mod sched;

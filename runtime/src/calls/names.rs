@@ -7,7 +7,7 @@
 //! `write` or, where that call is not ours, until it is closed, becomes the name.
 
 use super::Outcome::{self, Done, Pass};
-use super::{io, Reason};
+use super::{io, proc_state, Reason};
 use crate::frame::Frame;
 use crate::green_thread::Green;
 use crate::hub::Hub;
@@ -28,7 +28,7 @@ fn as_name(bytes: &[u8]) -> [u8; NAME] {
     name
 }
 
-fn kernel_name() -> [u8; NAME] {
+pub(super) fn kernel_name() -> [u8; NAME] {
     let mut name = [0u8; NAME];
     // SAFETY: `name` is ours and as long as the kernel wants.
     unsafe { sys!(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) };
@@ -103,14 +103,14 @@ pub(crate) fn rebuild_in_child(green: &Green) {
 
 // ---- /proc ---------------------------------------------------------------------------------------------------------
 
-/// The thread whose `comm` a path names: by id, or 0 for the caller's. `process` is our id.
-fn thread_of_path(path: &[u8], process: i32) -> Option<i32> {
+/// The thread whose file with this name (`/comm`) a path names: by id, or 0 for the caller's. `process` is our id.
+pub(super) fn thread_of_path(path: &[u8], file: &str, process: i32) -> Option<i32> {
     let number = |digits: &str| {
         // As the kernel reads them: no sign, no leading zero.
         let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
         digits.parse::<i32>().ok().filter(|_| plain)
     };
-    let rest = core::str::from_utf8(path).ok()?.strip_prefix("/proc/")?.strip_suffix("/comm")?;
+    let rest = core::str::from_utf8(path).ok()?.strip_prefix("/proc/")?.strip_suffix(file)?;
     match rest.split_once("/task/") {
         Some((of, tid)) => {
             let tid = number(tid)?;
@@ -140,7 +140,10 @@ fn open_comm(hub: &'static Hub, path: usize, flags: i32, mode: usize) -> Option<
     }
     let path = read_string(path, LONGEST_PATH).ok()?;
     let process = hub.tid.load(Relaxed);
-    let green = match thread_of_path(&path, process)? {
+    if let Some(outcome) = proc_state::open(hub, &path, flags) {
+        return Some(outcome);
+    }
+    let green = match thread_of_path(&path, "/comm", process)? {
         0 => hub.current(),
         tid => hub.by_tid(tid)?,
     };
@@ -309,7 +312,7 @@ mod tests {
 
     #[test]
     fn paths_that_name_a_thread() {
-        let thread = |path: &str| thread_of_path(path.as_bytes(), 77);
+        let thread = |path: &str| thread_of_path(path.as_bytes(), "/comm", 77);
         assert_eq!(thread("/proc/self/task/8388700/comm"), Some(8388700));
         assert_eq!(thread("/proc/77/task/77/comm"), Some(77));
         assert_eq!(thread("/proc/8388700/comm"), Some(8388700));

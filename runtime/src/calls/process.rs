@@ -124,10 +124,3 @@ pub fn execve(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     hub.signals.take_mask_back();
     Done(result)
 }
-
-/// The setuid family: helper threads made before would act with the old credentials.
-pub fn change_credentials(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
-    offload::credentials_change();
-    hub.thread_limit.forget();
-    Pass(Reason::NonBlocking)
-}

@@ -1,7 +1,7 @@
 //! Signals as calls: actions, masks, sending to threads, and waiting.
 
 use super::Outcome::{self, Done, Pass};
-use super::{deadline_in, error, read_timespec, Reason, ERESTARTNOHAND};
+use super::{credentials, deadline_in, error, read_timespec, Reason, ERESTARTNOHAND};
 use crate::fd_table::READ;
 use crate::frame::Frame;
 use crate::green_thread::{Green, Waiting, Wake};
@@ -15,6 +15,8 @@ use core::sync::atomic::Ordering::*;
 const SET_BYTES: usize = 8;
 const SS_AUTODISARM: i32 = 1 << 31;
 const MINSIGSTKSZ: usize = 2048;
+/// The kernel's SIGRTMIN; libc's is higher.
+const REAL_TIME: i32 = 32;
 
 /// rt_sigaction, from green and foreign threads alike: actions belong to the process.
 pub fn rt_sigaction(hub: &'static Hub, frame: &mut Frame) -> Outcome {
@@ -155,6 +157,10 @@ fn send_to(hub: &'static Hub, tid: i32, signal: i32, info: impl FnOnce() -> Resu
         if UNBLOCKABLE & bit(signal) != 0 {
             return pass_to_carrier(hub, signal);
         }
+        // Standard signals come without their information then, and are not refused.
+        if signal >= REAL_TIME && !signals::pending::has_room() {
+            return Done(error(libc::EAGAIN));
+        }
         signals::send(hub, green, &info);
     }
     Done(0)
@@ -169,6 +175,9 @@ pub fn tgkill(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let (process, tid, signal) = (frame.rdi as i32, frame.rsi as i32, frame.rdx as i32);
     if process != hub.pid.load(Relaxed) || tid <= 0 {
         return Pass(Reason::NotOurs);
+    }
+    if signal == signals::SIGSETXID {
+        credentials::broadcast_begins(hub);
     }
     send_to(hub, tid, signal, || Ok(signals::info_of_tkill(hub, signal)))
 }

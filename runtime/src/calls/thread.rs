@@ -5,7 +5,7 @@ use super::{error, futex, process, Reason};
 use crate::frame::{CallSite, Frame};
 use crate::hub::Hub;
 use crate::switch::{self, FloatControl};
-use crate::{carrier, exit as way_out, stack_pool, user};
+use crate::{alloc, carrier, exit as way_out, stack_pool, user};
 use core::sync::atomic::Ordering::*;
 
 /// What libc's thread creation asks for. Other combinations make kernel threads, as the program wants.
@@ -85,7 +85,7 @@ fn is_libc_thread(frame: &Frame, flags: u64) -> bool {
 
 fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) -> Outcome {
     let me = hub.current();
-    if !hub.thread_limit.has_room(hub) {
+    if !hub.thread_limit.has_room(hub) || !alloc::reserve() {
         return Done(error(libc::EAGAIN));
     }
     if hub.signals.sent_alone.replace(false) {

@@ -123,6 +123,13 @@ impl Hub {
         }
     }
 
+    /// Lets all others run until they wait for something, end, or have used a time slice up. False if there were none.
+    pub fn let_everybody_run(&self) -> bool {
+        const ROUNDS: usize = 64;
+        let used = self.slices_used.get();
+        (0..ROUNDS).take_while(|_| self.slices_used.get() == used && self.yield_now()).count() > 0
+    }
+
     /// How many turns there have been.
     pub(crate) fn turn(&self) -> u32 {
         self.turns.get()

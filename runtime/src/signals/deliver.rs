@@ -18,7 +18,7 @@ use crate::exit;
 use crate::frame::{CallSite, Frame};
 use crate::green_thread::Green;
 use crate::hub::Hub;
-use crate::user;
+use crate::{sys, user};
 use core::arch::asm;
 use core::sync::atomic::{AtomicUsize, Ordering::*};
 
@@ -95,6 +95,7 @@ const MAGIC2: u32 = 0x4650_5845;
 const SCRATCH: usize = 16 * 1024;
 const SS_AUTODISARM: i32 = 1 << 31;
 const SS_ONSTACK: i32 = 1;
+const SI_KERNEL: i32 = 0x80;
 
 /// Buffers of the hub: the vector state as XSAVE writes it, and the image of the frame.
 #[repr(C, align(64))]
@@ -154,6 +155,18 @@ struct Interrupted {
     vectors: Vectors,
     /// Where the context really goes on, if that is not what a program should see.
     real_rip: usize,
+    /// In the kernel-level handler, where a fault of ours would be one too many: all signals are blocked.
+    in_handler: bool,
+}
+
+/// Whether the memory of a frame can be written. The lowest and the highest bytes stand for the pages between them; a
+/// stack has no holes.
+fn is_writable(frame_at: usize, bytes: usize, in_handler: bool) -> bool {
+    [frame_at, frame_at + bytes - 8].into_iter().all(|at| match in_handler {
+        // SAFETY: the kernel writes the present mask there, where a frame is about to be written, or says EFAULT.
+        true => unsafe { sys!(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, 0, at, 8) == 0 },
+        false => user::read::<u64>(at).and_then(|word| user::write(at, &word)).is_ok(),
+    })
 }
 
 /// Why no frame could be made: the stack can't be written.
@@ -200,7 +213,7 @@ fn build(hub: &Hub, green: &Green, info: &Info, action: &Action, from: &Interrup
     }
     let mut registers = from.registers;
     registers.vectors = if vector_bytes == 0 { 0 } else { vectors_at };
-    let old_mask = green.saved_mask.take().unwrap_or(green.mask.get());
+    let old_mask = green.saved_mask.get().unwrap_or(green.mask.get());
     registers.old_mask = old_mask as usize;
     let mut shown_stack = alt;
     if on_alt {
@@ -222,13 +235,10 @@ fn build(hub: &Hub, green: &Green, info: &Info, action: &Action, from: &Interrup
         }
         start
     };
-    // The lowest and the highest byte stand for the pages between them; a stack has no holes.
-    let first: Result<u8, _> = user::read(frame_at);
-    let writable =
-        first.and_then(|byte| user::write(frame_at, &byte)).and_then(|()| user::read::<u8>(frame_at + bytes - 1));
-    if writable.is_err() {
+    if !is_writable(frame_at, bytes, from.in_handler) {
         return Err(BadStack);
     }
+    green.saved_mask.set(None);
     let mut mask = green.mask.get() | action.mask;
     if !action.has(libc::SA_NODEFER) {
         mask |= bit(info.si_signo);
@@ -252,11 +262,23 @@ fn build(hub: &Hub, green: &Green, info: &Info, action: &Action, from: &Interrup
     })
 }
 
+/// As the kernel: where a handler's stack can't be written the signal is lost, and a SIGSEGV comes instead, whose
+/// handler may have another stack.
 fn build_or_die(hub: &Hub, green: &Green, info: &Info, action: &Action, from: &Interrupted) -> Entering {
-    match build(hub, green, info, action, from) {
-        Ok(entering) => entering,
-        Err(BadStack) => super::die(hub, libc::SIGSEGV),
+    if let Ok(entering) = build(hub, green, info, action, from) {
+        return entering;
     }
+    let segv = action::get(libc::SIGSEGV);
+    if info.si_signo != libc::SIGSEGV && segv.is_handler() && green.mask.get() & bit(libc::SIGSEGV) == 0 {
+        // SAFETY: all-zero is a valid siginfo.
+        let mut info: Info = unsafe { core::mem::zeroed() };
+        info.si_signo = libc::SIGSEGV;
+        info.si_code = SI_KERNEL;
+        if let Ok(entering) = build(hub, green, &info, &segv, from) {
+            return entering;
+        }
+    }
+    super::die(hub, libc::SIGSEGV)
 }
 
 fn enter(hub: &Hub, entering: Entering) {
@@ -375,7 +397,7 @@ extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
         segments: USER_SEGMENTS,
         ..Registers::default()
     };
-    let from = Interrupted { registers, vectors: vectors_of_frame(hub, frame), real_rip };
+    let from = Interrupted { registers, vectors: vectors_of_frame(hub, frame), real_rip, in_handler: false };
     let entering = build_or_die(hub, green, &info, &action, &from);
     enter(hub, entering);
     more_pending(hub, green);
@@ -409,7 +431,7 @@ extern "C" fn gp_more_signals(hub: &'static Hub, rsp: usize) {
         segments: USER_SEGMENTS,
         ..Registers::default()
     };
-    let from = Interrupted { registers, vectors: Vectors::None, real_rip: waiting.rip };
+    let from = Interrupted { registers, vectors: Vectors::None, real_rip: waiting.rip, in_handler: false };
     let entering = build_or_die(hub, green, &info, &action, &from);
     enter(hub, entering);
     more_pending(hub, green);
@@ -444,7 +466,8 @@ extern "C" fn gp_sigreturn(hub: &'static Hub, context: &mut UContext) -> u32 {
             0 => Vectors::None,
             bytes => Vectors::Kernel(context.registers.vectors, bytes),
         };
-        let from = Interrupted { registers: context.registers, vectors, real_rip: context.registers.rip };
+        let real_rip = context.registers.rip;
+        let from = Interrupted { registers: context.registers, vectors, real_rip, in_handler: false };
         let entering = build_or_die(hub, green, &info, &action, &from);
         enter(hub, entering);
         more_pending(hub, green);
@@ -535,7 +558,7 @@ pub(super) fn deliver_now(hub: &'static Hub, green: &Green, context: &mut UConte
     let real_rip = context.registers.rip;
     let mut registers = context.registers;
     registers.rip = shown_address(real_rip);
-    let from = Interrupted { registers, vectors, real_rip };
+    let from = Interrupted { registers, vectors, real_rip, in_handler: true };
     let entering = build_or_die(hub, green, info, action, &from);
     // SAFETY: `build` has checked that the stack can be written; the program is not running on it now.
     unsafe { core::ptr::copy_nonoverlapping(entering.from, entering.to as *mut u8, entering.bytes) };

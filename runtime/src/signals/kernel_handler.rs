@@ -56,6 +56,7 @@ gp_handler:
 
 const SEGV_MAPERR: i32 = 1;
 const SEGV_ACCERR: i32 = 2;
+const SI_KERNEL: i32 = 0x80;
 
 extern "C" {
     fn gp_handler();
@@ -94,14 +95,19 @@ unsafe extern "C" fn gp_on_signal(signal: i32, info: &Info, context: &mut UConte
     }
 }
 
-/// The green thread whose own call or instruction made the kernel send this signal to the carrier, or 0.
+/// The green thread whose own call or instruction made the kernel send this signal to the carrier, or 0; negative: the
+/// one that should have it unless it blocks it, since a clock ran out while it was running.
 fn caused_by(hub: &Hub, info: &Info) -> i32 {
     let by_call = matches!(info.si_signo, libc::SIGPIPE | libc::SIGXFSZ | libc::SIGSYS);
     // SAFETY: signals of these kinds that the kernel sends have the sender's process in `si_pid`, or none.
     if by_call && (info.si_code > 0 || unsafe { info.si_pid() } == hub.pid.load(Relaxed)) {
-        hub.current().tid.get()
-    } else {
-        0
+        return hub.current().tid.get();
+    }
+    let by_clock =
+        matches!(info.si_signo, libc::SIGPROF | libc::SIGVTALRM | libc::SIGXCPU) && info.si_code == SI_KERNEL;
+    match by_clock || info.si_code == libc::SI_TIMER {
+        true => -hub.current().tid.get(),
+        false => 0,
     }
 }
 

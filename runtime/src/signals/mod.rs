@@ -61,7 +61,7 @@ impl AltStack {
     }
 }
 
-/// A signal, and the green thread that it is for or 0.
+/// A signal, and the green thread that it is for (negative: that is preferred) or 0.
 type Slot = core::mem::MaybeUninit<(Info, i32)>;
 
 /// Signals that came while the runtime was running, in the order in which they came. The kernel-level handler, which
@@ -77,7 +77,7 @@ struct Ring {
 const RING: u32 = 1024;
 
 impl Ring {
-    /// `tid` is the green thread that the signal is for, or 0 if that is still to be chosen.
+    /// `tid` is the green thread that the signal is for, negative if another may have it, or 0 if it is still to be chosen.
     fn push(&self, info: &Info, tid: i32) -> bool {
         let (head, tail) = (self.head.load(Relaxed), self.tail.load(Acquire));
         if head.wrapping_sub(tail) == RING {
@@ -268,6 +268,7 @@ impl HubSignals {
         while self.ring.pop().is_some() {}
         self.process.borrow_mut().clear();
         me.pending.borrow_mut().clear();
+        pending::rebuild_in_child();
         hub.carrier.attention.store(0, SeqCst);
         *self.masks.borrow_mut() = vec![(me.mask.get(), 1)];
         self.kernel_mask.set(self.wanted_kernel_mask());
@@ -392,14 +393,19 @@ pub fn drain(hub: &Hub) {
         if crate::calls::timer::expired(hub, &info) {
             continue;
         }
-        match hub.by_tid(tid) {
-            Some(green) => give(hub, green, &info),
-            None => route(hub, &info),
+        match hub.by_tid(tid.abs()) {
+            Some(green) if tid > 0 || takes(green, info.si_signo) => give(hub, green, &info),
+            _ => route(hub, &info),
         }
     }
     if hub.signals.ring.overflowed.swap(false, Relaxed) {
         set_kernel_mask(hub.signals.kernel_mask.get());
     }
+}
+
+/// Whether a green thread doesn't block a signal, or waits for it.
+fn takes(green: &Green, signal: i32) -> bool {
+    (!green.mask.get() | green.sigwait.get()) & bit(signal) != 0
 }
 
 /// Chooses the green thread for a signal that the kernel gave to the carrier.
@@ -412,12 +418,11 @@ pub(crate) fn route(hub: &Hub, info: &Info) {
         give(hub, main, info);
         return;
     }
-    let takes = |green: &Green| (!green.mask.get() | green.sigwait.get()) & bit(signal) != 0;
-    if main_lives && takes(main) {
+    if main_lives && takes(main, signal) {
         give(hub, main, info);
         return;
     }
-    match hub.all().into_iter().find(|green| takes(green)) {
+    match hub.all().into_iter().find(|green| takes(green, signal)) {
         Some(green) => give(hub, green, info),
         None => {
             hub.signals.process.borrow_mut().push(info);

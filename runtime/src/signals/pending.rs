@@ -2,7 +2,25 @@
 
 use super::{bit, Info, SYNCHRONOUS};
 use crate::calls::timer;
+use crate::sys;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::collections::VecDeque;
+
+/// Signals queued in all sets of the process.
+static QUEUED: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether RLIMIT_SIGPENDING leaves room for one more. The kernel counts all processes of the user, we our own signals.
+pub fn has_room() -> bool {
+    let mut limit = [0u64; 2];
+    // SAFETY: `limit` is ours, and as large as `struct rlimit64`.
+    let result = unsafe { sys!(libc::SYS_prlimit64, 0, libc::RLIMIT_SIGPENDING, 0, limit.as_mut_ptr()) };
+    result < 0 || (QUEUED.load(Relaxed) as u64) < limit[0]
+}
+
+/// A forked child has no pending signals.
+pub(super) fn rebuild_in_child() {
+    QUEUED.store(0, Relaxed);
+}
 
 /// See the module.
 pub struct Pending {
@@ -44,6 +62,7 @@ impl Pending {
         }
         self.set |= bit(signal);
         self.queue.push_back(*info);
+        QUEUED.fetch_add(1, Relaxed);
     }
 
     /// Takes the next signal out of `allowed`: faults first, then the lowest number, the oldest of its kind.
@@ -58,6 +77,7 @@ impl Pending {
         let signal = choice.trailing_zeros() as i32 + 1;
         let at = self.queue.iter().position(|info| info.si_signo == signal)?;
         let info = self.queue.remove(at);
+        QUEUED.fetch_sub(1, Relaxed);
         if !self.queue.iter().any(|info| info.si_signo == signal) {
             self.set &= !bit(signal);
         }
@@ -67,11 +87,14 @@ impl Pending {
     /// Drops all signals out of `which`.
     pub fn discard(&mut self, which: u64) {
         self.set &= !which;
+        let before = self.queue.len();
         self.queue.retain(|info| which & bit(info.si_signo) == 0);
+        QUEUED.fetch_sub(before - self.queue.len(), Relaxed);
     }
 
     pub fn clear(&mut self) {
         self.set = 0;
+        QUEUED.fetch_sub(self.queue.len(), Relaxed);
         self.queue = VecDeque::new();
     }
 }

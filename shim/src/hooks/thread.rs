@@ -5,6 +5,7 @@
 use crate::found_early;
 use crate::init;
 use core::ffi::c_void;
+use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::{carrier, hub};
 use libc::{c_int, c_long, pthread_attr_t, pthread_t};
 use redhook::{hook, real};
@@ -16,17 +17,31 @@ hook! {
     ) -> c_int => arm_and_create {
         init::arm_from_hook();
         init::rescan_if_loaded();
-        // What libc maps in there is a stack.
-        let maker = hub::current_hub().map(|hub| hub.current());
-        if let Some(green) = maker {
-            green.makes_thread.set(true);
+        let create = || {
+            // What libc maps in there is a stack.
+            let maker = hub::current_hub().map(|hub| hub.current());
+            if let Some(green) = maker {
+                green.makes_thread.set(true);
+            }
+            let result = unsafe { real!(pthread_create)(thread, attributes, body, argument) };
+            if let Some(green) = maker {
+                green.makes_thread.set(false);
+            }
+            result
+        };
+        let result = create();
+        if result != libc::EAGAIN || !others_have_run() {
+            return result;
         }
-        let result = unsafe { real!(pthread_create)(thread, attributes, body, argument) };
-        if let Some(green) = maker {
-            green.makes_thread.set(false);
-        }
-        result
+        create()
     }
+}
+
+/// There is no room for a thread. A program that tries again and again counts on others ending meanwhile, as they would on
+/// other processors.
+#[cold]
+fn others_have_run() -> bool {
+    Inside::enter().is_some_and(|inside| inside.hub().let_everybody_run())
 }
 
 found_early!(pthread_cancel);

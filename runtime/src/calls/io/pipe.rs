@@ -32,7 +32,8 @@ pub(super) fn read(hub: &Hub, fd: i32, buffers: &Buffers) -> Result<isize, Canno
 
 /// A blocking write is whole, unless a signal or an error ends it.
 pub(super) fn write(hub: &Hub, fd: i32, buffers: &Buffers) -> Result<isize, Cannot> {
-    let first = attempt_write(hub, fd, buffers.pointer(), buffers.count());
+    let begun = buffers.single().and_then(|(base, len)| hub.current().take_begun_write(fd, base, len));
+    let first = begun.unwrap_or_else(|| attempt_write(hub, fd, buffers.pointer(), buffers.count()));
     if first == buffers.total() as isize {
         return Ok(first);
     }
@@ -67,7 +68,7 @@ pub(super) fn note_write(hub: &Hub, fd: i32, result: isize) {
 
 /// As `write`, after a first try that came to `first` and was no success in full.
 #[inline(never)]
-pub(super) fn write_on(hub: &Hub, fd: i32, buffers: &Buffers, first: isize) -> Result<isize, Cannot> {
+fn write_on(hub: &Hub, fd: i32, buffers: &Buffers, first: isize) -> Result<isize, Cannot> {
     let mut block = Block::new(hub, fd, WRITE);
     let again = |fd| attempt_write(hub, fd, buffers.pointer(), buffers.count());
     let done = permitted(retry(&mut block, first, again))?;

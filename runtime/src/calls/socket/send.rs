@@ -79,7 +79,7 @@ fn sendto_now(fd: i32, args: &[usize; 6], flags: i32) -> isize {
 }
 
 pub fn sendto(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    if !hub.others_alive() {
+    if !hub.others_alive() && !hub.current().has_begun_write() {
         return Pass(Reason::NoOtherGreenThread);
     }
     let (fd, flags, args) = (frame.rdi as i32, frame.r10 as i32, frame.args());
@@ -90,7 +90,8 @@ pub fn sendto(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if flags & !SIMPLE != 0 {
         return Done(help_send(hub, frame, fd));
     }
-    let first = sendto_now(fd, &args, flags);
+    let begun = hub.current().take_begun_write(fd, args[1], args[2]);
+    let first = begun.unwrap_or_else(|| sendto_now(fd, &args, flags));
     tell_peer(hub, fd, first);
     let whole = frame.rdx.min(buffers::MOST) as isize;
     if first == whole || (first < 0 && first != EAGAIN) {
@@ -119,7 +120,8 @@ pub(crate) fn write(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers
             unsafe { sys!(libc::SYS_sendmsg, fd, &header as *const libc::msghdr, flags | libc::MSG_DONTWAIT) }
         }
     };
-    let first = attempt(fd);
+    let begun = buffers.single().and_then(|(base, len)| hub.current().take_begun_write(fd, base, len));
+    let first = begun.unwrap_or_else(|| attempt(fd));
     tell_peer(hub, fd, first);
     if first == buffers.total() as isize || (first < 0 && first != EAGAIN) {
         return Done(first);
@@ -203,24 +205,25 @@ pub fn try_send_to(
     if !hub.others_alive() || !hub.module_on(Module::Socket) || flags & !SIMPLE != 0 {
         return None;
     }
-    tried(hub, fd, sendto_now(fd, &[0, buffer, len, 0, address, size], flags), buffer, len, flags)
+    tried(hub, fd, sendto_now(fd, &[0, buffer, len, 0, address, size], flags), buffer, len)
 }
 
 /// A write to a descriptor that is known to be a socket.
 #[inline]
 pub(crate) fn try_write(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> {
     let flags = if socket_type(hub, fd) == libc::SOCK_SEQPACKET { libc::MSG_EOR } else { 0 };
-    tried(hub, fd, sendto_now(fd, &[0, buffer, len, 0, 0, 0], flags), buffer, len, flags)
+    tried(hub, fd, sendto_now(fd, &[0, buffer, len, 0, 0, 0], flags), buffer, len)
 }
 
 #[inline]
-fn tried(hub: &Hub, fd: i32, result: isize, buffer: usize, len: usize, flags: i32) -> Option<isize> {
+fn tried(hub: &Hub, fd: i32, result: isize, buffer: usize, len: usize) -> Option<isize> {
     if result == EAGAIN {
         return None;
     }
     tell_peer(hub, fd, result);
     if result > 0 && result as usize != len.min(buffers::MOST) {
-        return send_on(hub, fd, result, flags, |_| EAGAIN, || Some(Buffers::one(buffer, len))).ok();
+        hub.current().begin_write(fd, buffer, len, result);
+        return None;
     }
     Some(result)
 }
