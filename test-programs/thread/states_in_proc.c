@@ -1,4 +1,4 @@
-// A thread sees in /proc that main sleeps; who waits until /proc/self/task has one entry finds the other thread ended, and may send it signals.
+// A thread sees in /proc that main sleeps, and in /proc/self/stat how many threads there are; who waits until /proc/self/task has one entry finds the other thread ended, and may send it signals.
 #include "check.h"
 #include <signal.h>
 
@@ -17,8 +17,19 @@ static char state_in(const char *path, const char *format) {
     return state;
 }
 
+static int threads_in_stat(void) {
+    char text[1024];
+    int n = 0;
+    FILE *f = fopen("/proc/self/stat", "re");
+    CHECK(f != NULL && fgets(text, sizeof text, f) != NULL);
+    fclose(f);
+    CHECK_EQ(sscanf(strrchr(text, ')') + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d", &n), 1);
+    return n;
+}
+
 static void *watch_main(void *arg) {
     char stat[64], status[64], task[80];
+    CHECK_EQ(threads_in_stat(), 2);
     snprintf(stat, sizeof stat, "/proc/%d/stat", getpid());
     snprintf(status, sizeof status, "/proc/%d/status", getpid());
     snprintf(task, sizeof task, "/proc/self/task/%d/stat", getpid());
@@ -57,6 +68,7 @@ int main(void) {
     char path[80], text[256];
     snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
     EVENTUALLY(state_in(path, ")") == 'S');
+    CHECK_EQ(threads_in_stat(), 2);
     FILE *f = fopen(path, "re");
     CHECK(f != NULL && fgets(text, sizeof text, f) != NULL);
     fclose(f);

@@ -2,6 +2,8 @@
 //! that no thread would ever be seen asleep; and it knows no ids of green threads.
 //!
 //! The program gets a file in memory: the carrier's text, with id, name and state of the green thread that it asked for.
+//! `stat` also tells how many threads there are, so that a program which looks there before it forks sees them
+//! (`status`, and the folder of threads, tell the kernel's).
 
 use super::names::{kernel_name, thread_of_path};
 use super::Outcome::{self, Done};
@@ -27,7 +29,8 @@ pub(super) fn open(hub: &'static Hub, path: &[u8], flags: i32) -> Option<Outcome
         tid => hub.by_tid(tid)?,
     };
     let current = core::ptr::eq(green, hub.current());
-    if flags & libc::O_ACCMODE != libc::O_RDONLY || (current && tid == process) {
+    let kernels = current && tid == process && (file == File::Status || hub.live() == 1);
+    if kernels || flags & libc::O_ACCMODE != libc::O_RDONLY {
         return None;
     }
     // The carrier's own file first: its descriptor has the number that the program expects.
@@ -35,7 +38,8 @@ pub(super) fn open(hub: &'static Hub, path: &[u8], flags: i32) -> Option<Outcome
     // SAFETY: a path of ours.
     let fd = unsafe { sys!(libc::SYS_openat, libc::AT_FDCWD, carriers.as_ptr(), flags) } as i32;
     if fd >= 0 {
-        let text = rewritten(file, &read_all(fd), process, green, if current { 'R' } else { letter(green) });
+        let state = if current { 'R' } else { letter(green) };
+        let text = rewritten(file, &read_all(fd), green, green.tid.get() == process, state, hub.live());
         if let Err(errno) = replace(fd, flags, &text) {
             sys::close(fd);
             return Some(Done(errno));
@@ -58,22 +62,27 @@ fn name_of(green: &Green) -> String {
 }
 
 /// The carrier's text as it would be for the green thread.
-fn rewritten(file: File, text: &[u8], process: i32, green: &Green, state: char) -> Vec<u8> {
+fn rewritten(file: File, text: &[u8], green: &Green, is_kernels: bool, state: char, threads: usize) -> Vec<u8> {
     let text = String::from_utf8_lossy(text);
     // The thread that the kernel knows by id keeps the name that it has there.
-    let name = (green.tid.get() != process).then(|| name_of(green));
+    let name = (!is_kernels).then(|| name_of(green));
     match file {
-        File::Stat => stat(&text, green.tid.get(), name.as_deref(), state),
+        File::Stat => stat(&text, green.tid.get(), name.as_deref(), state, threads),
         File::Status => status(&text, green.tid.get(), name.as_deref(), state),
     }
     .into_bytes()
 }
 
-fn stat(text: &str, tid: i32, name: Option<&str>, state: char) -> String {
+fn stat(text: &str, tid: i32, name: Option<&str>, state: char, threads: usize) -> String {
+    /// The place of `num_threads` among what follows the state.
+    const THREADS: usize = 16;
     let (Some(open), Some(close)) = (text.find('('), text.rfind(')')) else { return text.to_string() };
     let name = name.unwrap_or(&text[open + 1..close]);
-    let rest = text.get(close + 3..).unwrap_or("");
-    format!("{tid} ({name}) {state}{rest}")
+    let mut rest: Vec<_> = text.get(close + 4..).unwrap_or("").split(' ').map(str::to_string).collect();
+    if let Some(field) = rest.get_mut(THREADS) {
+        *field = threads.to_string();
+    }
+    format!("{tid} ({name}) {state} {}", rest.join(" "))
 }
 
 fn status(text: &str, tid: i32, name: Option<&str>, state: char) -> String {
@@ -129,8 +138,11 @@ mod tests {
     #[test]
     fn the_state_is_put_in() {
         let text = "77 (a (b) c) R 1 77 3\n";
-        assert_eq!(stat(text, 8388700, Some("worker"), 'S'), "8388700 (worker) S 1 77 3\n");
-        assert_eq!(stat(text, 77, None, 'S'), "77 (a (b) c) S 1 77 3\n");
+        assert_eq!(stat(text, 8388700, Some("worker"), 'S', 9), "8388700 (worker) S 1 77 3\n");
+        assert_eq!(stat(text, 77, None, 'S', 9), "77 (a (b) c) S 1 77 3\n");
+        // The twentieth field.
+        let text = "1 (x) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 1 21\n";
+        assert_eq!(stat(text, 1, None, 'R', 9), "1 (x) R 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 9 21\n");
         let text = "Name:\tone\nState:\tR (running)\nTgid:\t77\nPid:\t77\n";
         assert_eq!(status(text, 5, Some("x"), 'S'), "Name:\tx\nState:\tS (sleeping)\nTgid:\t77\nPid:\t5\n");
         assert_eq!(status(text, 77, None, 'R'), text);
