@@ -4,6 +4,9 @@
 #include <sys/signalfd.h>
 #include <sys/time.h>
 
+// The old functions are meant.
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
 static volatile sig_atomic_t got;
 
 static void on_signal(int signal) { got = signal; }
