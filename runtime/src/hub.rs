@@ -156,6 +156,15 @@ pub fn current_hub() -> Option<&'static Hub> {
     unsafe { carrier::hub_pointer().as_ref() }
 }
 
+/// Where ids of green threads begin: elsewhere in each process, since locks that processes share compare ids.
+fn first_tid() -> i32 {
+    let mut random = [0u8; 4];
+    // SAFETY: fills our own buffer; AT_RANDOM-like quality is not needed, only that processes differ.
+    unsafe { sys!(libc::SYS_getrandom, random.as_mut_ptr(), 4, libc::GRND_NONBLOCK) };
+    // Above 2^22 (the kernel's largest id) and, with room to count, below the 28 bits of an id in a clock's.
+    (1 << 23) + (u32::from_le_bytes(random) % (1 << 27)) as i32
+}
+
 impl Hub {
     /// Makes the calling kernel thread a carrier and what it runs the main green thread. The hub is left "inside".
     pub fn start(config: Config) -> &'static Hub {
@@ -199,11 +208,6 @@ impl Hub {
         let stack = Mapping::new(stack).expect("no memory for the hub's stack");
         let main: *mut Green = Box::into_raw(Green::new(ptr::null()));
         let thread_pointer = switch::thread_pointer();
-        let mut random = [0u8; 4];
-        // SAFETY: fills our own buffer; AT_RANDOM-like quality is not needed, only that processes differ.
-        unsafe { sys!(libc::SYS_getrandom, random.as_mut_ptr(), 4, libc::GRND_NONBLOCK) };
-        // Above 2^22 (the kernel's largest id) and, with room to count, below the 28 bits of an id in a clock's.
-        let first_tid = (1 << 23) + (u32::from_le_bytes(random) % (1 << 27)) as i32;
         let hub: &'static Hub = Box::leak(Box::new(Hub {
             carrier: Carrier::new(),
             main,
@@ -218,7 +222,7 @@ impl Hub {
                 Box::leak(Box::new(Lock::new(FdTable::new())))
             }),
             tids: RefCell::new(Tids::default()),
-            next_tid: Cell::new(first_tid),
+            next_tid: Cell::new(first_tid()),
             next_number: Cell::new(1),
             spare: RefCell::new(Vec::new()),
             tid: AtomicI32::new(sys::gettid()),
@@ -410,6 +414,8 @@ impl Hub {
         self.deadlock_reported.set(false);
         self.clock_watch.set(-1);
         self.setxid.set(None);
+        // The parent goes on counting from where both are.
+        self.next_tid.set(first_tid());
         let mut tids = self.tids.borrow_mut();
         for (_, &green) in tids.iter() {
             if !ptr::eq(green, me) {
