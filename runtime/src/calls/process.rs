@@ -67,7 +67,8 @@ fn do_fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
                 Ok(args) => args,
                 Err(fault) => return fault.into(),
             };
-            if args.stack != 0 {
+            // Only both or neither is valid.
+            if args.stack != 0 && args.stack_size != 0 {
                 own_stack = Some((args.stack + args.stack_size) as usize);
                 (args.stack, args.stack_size) = (0, 0);
                 (a, b) = (&args as *const CloneArgs as usize, size_of::<CloneArgs>());

@@ -4,6 +4,10 @@ use super::*;
 
 impl Hub {
     pub(super) fn run(&'static self) {
+        // Main may come here for the first time because it ends.
+        if self.current().state.get() == State::Exiting {
+            self.bury(self.current());
+        }
         loop {
             let green = self.next();
             self.current.set(green);
