@@ -466,7 +466,7 @@ pub fn requeue_pi(
             if waiter.role.get() != expects {
                 return Err(EINVAL);
             }
-            admit(waiter.green())?;
+            waiter.green().map_or(Ok(()), &admit)?;
             transfer(source, target.as_deref_mut(), waiter, to, Role::Pi);
             done += 1;
         }
