@@ -126,10 +126,11 @@ pub fn dup3(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 pub fn fcntl_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let duplicates = matches!(frame.rsi as i32, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC);
     let fd = frame.rdi as i32;
+    // Programs ask in this way which numbers are open.
+    if is_hidden(hub, fd) {
+        return Done(EBADF);
+    }
     if duplicates {
-        if is_hidden(hub, fd) {
-            return Done(EBADF);
-        }
         hub.reactor.table.lock().note_duplicate(fd);
     }
     if frame.rsi as i32 == libc::F_SETFL {

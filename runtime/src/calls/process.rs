@@ -5,7 +5,8 @@ use super::Outcome::{self, Done, Pass};
 use super::Reason;
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{robust, scheduling, signals, stack_pool, sys, user};
+use crate::{offload, robust, scheduling, signals, stack_pool, sys, user};
+use core::mem::offset_of;
 use core::sync::atomic::Ordering::*;
 
 /// A clone or clone3 that is not one of libc's threads.
@@ -55,27 +56,20 @@ pub fn fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 fn do_fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let [mut a, mut b, c, d, e, f] = frame.args();
     let mut own_stack = None;
-    let mut args: CloneArgs;
-    match frame.number as i64 {
-        libc::SYS_clone if b != 0 => {
-            own_stack = Some(b);
-            b = 0;
-        }
-        // Larger versions of the structure hold what a fork with a stack of its own has no use for.
-        libc::SYS_clone3 => {
-            args = match user::read(a) {
-                Ok(args) => args,
-                Err(fault) => return fault.into(),
-            };
-            // Only both or neither is valid.
-            if args.stack != 0 && args.stack_size != 0 {
-                own_stack = Some((args.stack + args.stack_size) as usize);
-                (args.stack, args.stack_size) = (0, 0);
-                (a, b) = (&args as *const CloneArgs as usize, size_of::<CloneArgs>());
-            }
-        }
-        _ => {}
+    let mut args = Vec::new();
+    if frame.number as i64 == libc::SYS_clone && b != 0 {
+        own_stack = Some(b);
+        b = 0;
     }
+    if frame.number as i64 == libc::SYS_clone3 {
+        if let Some((stack, without)) = take_stack(a, b) {
+            own_stack = Some(stack);
+            args = without;
+            a = args.as_ptr() as usize;
+        }
+    }
+    // Until the child is a process of its own, the kernel keeps what is sent to it.
+    signals::set_kernel_mask(!0);
     // SAFETY: the program's own call. The heap and the pool of stacks are locked, so that the child finds
     // them whole.
     let result = stack_pool::quiet_during(|| unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) });
@@ -85,8 +79,27 @@ fn do_fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         if let Some(stack) = own_stack {
             frame.rsp = stack;
         }
+    } else {
+        signals::set_kernel_mask(hub.signals.kernel_mask());
     }
+    drop(args);
     Done(result)
+}
+
+/// The end of the stack that a clone3 gives its child, and a copy of the arguments without it. `None` if there is none,
+/// or if the arguments are wrong: that is for the kernel to say.
+fn take_stack(address: usize, size: usize) -> Option<(usize, Vec<u64>)> {
+    // Nothing shorter than the first version is valid, and nothing longer than a page.
+    if !(64..=4096).contains(&size) || !size.is_multiple_of(8) {
+        return None;
+    }
+    let mut words: Vec<u64> = user::read_slice(address, size / 8).ok()?;
+    let (stack, length) = (words[offset_of!(CloneArgs, stack) / 8], words[offset_of!(CloneArgs, stack_size) / 8]);
+    // Only both or neither is valid.
+    let end = stack.checked_add(length).filter(|_| stack != 0 && length != 0)?;
+    words[offset_of!(CloneArgs, stack) / 8] = 0;
+    words[offset_of!(CloneArgs, stack_size) / 8] = 0;
+    Some((end as usize, words))
 }
 
 /// exit_group: ends every green thread, as the kernel would if it knew them.

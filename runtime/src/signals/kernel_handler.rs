@@ -83,11 +83,13 @@ unsafe extern "C" fn gp_on_signal(signal: i32, info: &Info, context: &mut UConte
     }
     match current_hub() {
         Some(hub) if hub.tid.load(Relaxed) == sys::gettid() => {
+            hub.signals.in_handler.set(true);
             if fault {
                 on_fault(hub, signal, info, context);
             } else {
                 on_carrier(hub, info, context);
             }
+            hub.signals.in_handler.set(false);
             0
         }
         // A foreign thread, or a vfork child that runs in our memory.

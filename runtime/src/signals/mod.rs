@@ -115,6 +115,8 @@ pub struct HubSignals {
     masks: RefCell<Vec<(u64, usize)>>,
     /// What the kernel has for the carrier.
     kernel_mask: Cell<u64>,
+    /// The kernel-level handler is running, which no signal may interrupt: a new mask counts from its return on.
+    in_handler: Cell<bool>,
     /// Signals that the only green thread sent to itself may be pending in the kernel.
     pub(crate) sent_alone: Cell<bool>,
     /// Our handlers are in place.
@@ -137,6 +139,7 @@ impl HubSignals {
             process: RefCell::new(Pending::new()),
             masks: RefCell::new(vec![(0, 1)]),
             kernel_mask: Cell::new(0),
+            in_handler: Cell::new(false),
             sent_alone: Cell::new(false),
             armed: Cell::new(false),
             scratch: UnsafeCell::new(deliver::Scratch::new()),
@@ -203,7 +206,13 @@ impl HubSignals {
         let wanted = self.wanted_kernel_mask();
         if wanted != self.kernel_mask.get() && self.armed.get() {
             self.kernel_mask.set(wanted);
-            set_kernel_mask(wanted);
+            self.apply_kernel_mask();
+        }
+    }
+
+    fn apply_kernel_mask(&self) {
+        if !self.in_handler.get() {
+            set_kernel_mask(self.kernel_mask.get());
         }
     }
 
@@ -399,7 +408,7 @@ pub fn drain(hub: &Hub) {
         }
     }
     if hub.signals.ring.overflowed.swap(false, Relaxed) {
-        set_kernel_mask(hub.signals.kernel_mask.get());
+        hub.signals.apply_kernel_mask();
     }
 }
 
