@@ -108,8 +108,8 @@ pub struct Hub {
     sleeping: AtomicBool,
     /// A child made with CLONE_VM|CLONE_VFORK may be running in our memory: compare thread ids.
     pub vfork_child: AtomicBool,
-    /// What the leader gave to `exit`: the status of the process if its threads end one by one.
-    pub(crate) leader_status: Cell<i32>,
+    /// What the last thread gave to `exit`: the status of the process if its threads end one by one.
+    pub(crate) exit_status: Cell<i32>,
     /// A kernel thread with a carrier's thread pointer may exist: from now on every call asks who makes it.
     pub shared_tls: AtomicBool,
     /// Kernel threads that are no carrier may exist in the process.
@@ -238,7 +238,7 @@ impl Hub {
             remote_waiting: AtomicBool::new(false),
             sleeping: AtomicBool::new(false),
             vfork_child: AtomicBool::new(false),
-            leader_status: Cell::new(0),
+            exit_status: Cell::new(0),
             shared_tls: AtomicBool::new(false),
             foreign_threads: AtomicBool::new(false),
             signals: signals::HubSignals::new(),
@@ -264,9 +264,8 @@ impl Hub {
         main.thread_pointer.set(thread_pointer);
         // libc named the word at the process's start; who joins the main thread waits on it.
         let mut clear_child_tid = 0usize;
-        const PR_GET_TID_ADDRESS: i32 = 40;
         // SAFETY: `clear_child_tid` is ours.
-        unsafe { sys!(libc::SYS_prctl, PR_GET_TID_ADDRESS, &mut clear_child_tid as *mut usize) };
+        unsafe { sys!(libc::SYS_prctl, crate::calls::names::PR_GET_TID_ADDRESS, &mut clear_child_tid as *mut usize) };
         main.clear_child_tid.set(clear_child_tid);
         main.state.set(State::Running);
         hub.tids.borrow_mut().insert(main.tid.get(), main);

@@ -1,4 +1,4 @@
-//! Thread names: prctl, and the file that libc's pthread_setname_np and pthread_getname_np of another thread open.
+//! prctl: thread names and what else it tells of a thread; and the file that libc's pthread_setname_np and pthread_getname_np of another thread open.
 //!
 //! The carrier's name in the kernel is that of the green thread that the kernel knows by id, and of all that have
 //! inherited it and were not named since.
@@ -15,6 +15,9 @@ use crate::lock::Lock;
 use crate::modules::Module;
 use crate::{sys, user};
 use core::sync::atomic::{AtomicUsize, Ordering::*};
+
+/// prctl(2); the `libc` crate lacks it.
+pub(crate) const PR_GET_TID_ADDRESS: i32 = 40;
 
 /// With the terminating zero.
 const NAME: usize = 16;
@@ -70,6 +73,10 @@ pub fn prctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
             Err(fault) => fault.into(),
         },
         libc::PR_GET_NAME if green.has_own_name.get() => match user::write(frame.rsi, &green.name.get()) {
+            Ok(()) => Done(0),
+            Err(fault) => fault.into(),
+        },
+        PR_GET_TID_ADDRESS => match user::write(frame.rsi, &green.clear_child_tid.get()) {
             Ok(()) => Done(0),
             Err(fault) => fault.into(),
         },

@@ -145,13 +145,11 @@ fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) 
 
 /// exit: the thread ends; the process goes on until the last one does.
 ///
-/// The process's status is then that of the thread that the kernel knows as its leader.
+/// The process's status is then that of its last thread, as in Linux since 5.19.
 pub fn exit(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let green = hub.current();
     futex::walk_robust_list(hub, green);
-    if green.tid.get() == hub.tid.load(Relaxed) {
-        hub.leader_status.set(frame.rdi as i32 & 0xff);
-    }
+    hub.exit_status.set(frame.rdi as i32 & 0xff);
     hub.exit()
 }
 

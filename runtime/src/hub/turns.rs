@@ -146,7 +146,7 @@ impl Hub {
             futex_queue::wake(self, child_tid, self.foreign_threads.load(Relaxed), u32::MAX, u32::MAX);
         }
         if self.live() == 0 {
-            sys::exit_group(self.leader_status.get());
+            sys::exit_group(self.exit_status.get());
         }
         if !green.parent.get().is_null() {
             // SAFETY: the coroutine is suspended in `exit` and holds nothing that needs dropping.
