@@ -6,6 +6,7 @@
 //! look (`fixup`); everything that a window needs stays in place until its last instruction.
 //!
 //! ```text
+//!  gp_start_frame              where a new thread comes out of its first switch: the way out for its frame
 //!  gp_exit   (rbx = frame)     restores the frame and jumps to `Frame::rip`
 //!  gp_enter  (r12 = carrier)   copies `Carrier::entering` to the program's stack and jumps to the handler: from then
 //!                              on the stack looks as if the kernel had called the handler, with nothing of ours on it
@@ -109,11 +110,11 @@ global_asm!(
     mov rsp, [rsp + {rsp}]
 .endm
 
-# gp_start_frame(frame): leaves for a frame on another stack
+# Where the context of a thread that has not run yet goes on: the address of its frame is on top of the stack.
 gp_start_frame:
     .cfi_startproc
     .cfi_undefined rip
-    mov rbx, rdi
+    pop rbx
     jmp gp_exit
     .cfi_endproc
 
@@ -306,16 +307,12 @@ extern "C" {
     fn gp_restorer_again();
     fn gp_sigreturn_check();
     fn gp_sigreturn_end();
-    fn gp_start_frame(frame: *const Frame) -> !;
+    fn gp_start_frame();
 }
 
-/// Leaves the runtime for the program state in `frame`.
-///
-/// # Safety
-/// `frame` lies on the stack that it is to run on, below everything in use there.
-pub(crate) unsafe fn start(frame: *const Frame) -> ! {
-    // SAFETY: the caller's promise.
-    unsafe { gp_start_frame(frame) }
+/// Where a thread that has not run yet begins.
+pub(crate) fn start() -> usize {
+    gp_start_frame as *const () as usize
 }
 
 /// Where a preempted context goes on.

@@ -1,10 +1,9 @@
 //! A green thread: what the kernel keeps for one of its threads, kept by us.
 
-use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::scheduling::Scheduling;
 use crate::signals::{AltStack, Pending};
-use crate::switch::{BaseBlock, Fiber, FloatControl, Parent};
+use crate::switch::{Context, FloatControl};
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::ptr;
 
@@ -148,10 +147,8 @@ pub struct Green {
     /// CPU time used in finished turns, ns: see `cpu_clock`.
     pub(crate) cpu_time: Cell<u64>,
 
-    pub(crate) fiber: UnsafeCell<Option<Fiber>>,
-    pub(crate) parent: Cell<*const Parent>,
-    pub(crate) start_frame: Cell<*const Frame>,
-    pub(crate) block: UnsafeCell<BaseBlock>,
+    /// Where it goes on; of no meaning while it runs.
+    pub(crate) context: Context,
     /// Where the state goes when a time slice is over, in aligned pieces; empty until then.
     pub(crate) preempt_stack: UnsafeCell<Vec<[u64; 8]>>,
 }
@@ -189,10 +186,7 @@ impl Green {
             sigwait: Cell::new(0),
             float: Cell::new(FloatControl::DEFAULT),
             cpu_time: Cell::new(0),
-            fiber: UnsafeCell::new(None),
-            parent: Cell::new(ptr::null()),
-            start_frame: Cell::new(ptr::null()),
-            block: UnsafeCell::new(BaseBlock::new()),
+            context: Context::new(),
             preempt_stack: UnsafeCell::new(Vec::new()),
         })
     }
@@ -221,8 +215,6 @@ impl Green {
         self.alt_stack.set(AltStack::DISABLED);
         self.sigwait.set(0);
         self.cpu_time.set(0);
-        self.parent.set(ptr::null());
-        self.start_frame.set(ptr::null());
     }
 
     /// The hub that runs this green thread.

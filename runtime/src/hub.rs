@@ -18,11 +18,11 @@ use crate::modules::Module;
 use crate::reactor::Reactor;
 use crate::ready_queue::ReadyQueue;
 use crate::slice::Slice;
-use crate::switch::{self, Fiber, FloatControl, Mapping, Parent};
+use crate::switch::{self, Context, FloatControl, Mapping};
 use crate::thread_limit::ThreadLimit;
 use crate::timers::Timers;
 use crate::{futex_queue, report, signals, stack_pool, sys};
-use core::cell::{Cell, RefCell, UnsafeCell};
+use core::cell::{Cell, RefCell};
 use core::hash::{BuildHasherDefault, Hasher};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::*};
@@ -94,9 +94,10 @@ pub struct Hub {
     pub tid: AtomicI32,
     pub pid: AtomicI32,
     native_thread_pointer: usize,
+    /// What the carrier's words were when the last turn ended.
     float: Cell<FloatControl>,
-    fiber: UnsafeCell<Option<Fiber>>,
-    parent: Cell<*const Parent>,
+    /// Where `run` goes on.
+    context: Context,
     _stack: Mapping,
     turns: Cell<u32>,
     /// How many turns have ended because they had lasted for a time slice.
@@ -173,14 +174,7 @@ impl Hub {
         let main: &'static Green = unsafe { &*hub.main };
         let (limit, base) = hub._stack.bounds();
         // SAFETY: the stack belongs to the hub, which is never freed; `run` does not return.
-        let fiber = unsafe {
-            switch::fiber_on(limit, base, move |parent| {
-                hub.parent.set(parent);
-                hub.run()
-            })
-        };
-        // SAFETY: nobody else uses the hub yet.
-        unsafe { *hub.fiber.get() = Some(fiber) };
+        unsafe { switch::begin(limit, base, &hub.context, move || hub.run()) };
         // SAFETY: the calling thread's own thread pointer.
         unsafe { carrier::set_words(hub.native_thread_pointer, hub, main) };
         hub.become_first();
@@ -229,8 +223,7 @@ impl Hub {
             pid: AtomicI32::new(sys::getpid()),
             native_thread_pointer: thread_pointer,
             float: Cell::new(FloatControl::current()),
-            fiber: UnsafeCell::new(None),
-            parent: Cell::new(ptr::null()),
+            context: Context::new(),
             _stack: stack,
             turns: Cell::new(0),
             slices_used: Cell::new(0),
@@ -367,18 +360,15 @@ impl Hub {
         self.signals.thread_added(green.mask.get());
         let stack = Mapping::new(stack_bytes).expect("no memory for a stack");
         let (limit, base) = stack.bounds();
-        // SAFETY: the mapping lives until the thread has ended and its stack has been left (see `bury`).
-        let fiber = unsafe {
-            switch::fiber_on(limit, base, move |parent| {
-                green.parent.set(parent);
+        // SAFETY: the mapping lives as long as the process, and records are never freed.
+        unsafe {
+            switch::begin(limit, base, &green.context, move || {
                 body();
                 // Leaked on purpose: the stack is still in use here.
                 core::mem::forget(stack);
                 self.exit()
-            })
-        };
-        // SAFETY: the record is not running.
-        unsafe { *green.fiber.get() = Some(fiber) };
+            });
+        }
         self.unpark(green);
         green
     }
@@ -387,7 +377,7 @@ impl Hub {
     pub fn exit(&self) -> ! {
         let green = self.current();
         green.state.set(State::Exiting);
-        self.switch_to_hub(green);
+        self.leave_for_hub(green);
         unreachable!("a dead green thread was resumed")
     }
 

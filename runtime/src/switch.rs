@@ -1,26 +1,142 @@
-//! Switching between green threads: the thread pointer, the floating-point control words, and corosensei.
+//! Switching between stacks: contexts, the thread pointer, and the floating-point control words.
 //!
 //! ```text
-//!   carrier's own stack          hub's stack                  a green thread
-//!   main green thread  ──resume──▶ hub (a coroutine) ──resume──▶ base block (a coroutine that left at once for
-//!                      ◀─suspend──                    ◀─suspend── the stack that libc prepared)
+//!   carrier's own stack      the stack that libc prepared      another one       the hub's stack
+//!   main green thread  ◀──▶  a green thread  ◀───────────────▶ a green thread ◀──▶ hub
 //! ```
 //!
-//! * corosensei keeps its link to the parent at the base of the coroutine's stack. The program owns every byte of the
-//!   stack that libc prepared, so the coroutine begins on a small *base block* of ours and jumps to libc's stack. A
-//!   suspend saves three words wherever the stack pointer is, be it an alternate or a `ucontext` stack.
+//! * A suspended stack is a [`Context`], which is little more than its stack pointer. Whoever runs may go to any context:
+//!   a green thread hands over to the next one itself, and the hub is asked only if there is something else to do.
+//! * A switch ends with a jump, not with a return. A processor predicts returns by a stack of its own, on which the
+//!   return addresses of whoever ran before lie now. Two green threads that wait in the same call have the same ones,
+//!   so all of their returns are predicted; a coroutine's `resume` and `suspend` leave that stack one off, and then
+//!   each return on the way out is mispredicted, which costs more than all else in the switch.
+//! * corosensei makes the first frame of a stack of ours, and is asked no more ([`begin`]). A thread of libc's begins
+//!   as the way back into the program would leave it, with nothing of ours below it ([`Context::starts_at`]).
 //! * A switch keeps what the psABI calls callee-saved, plus MXCSR and the x87 control word, which are per thread.
 //! * `fs` is the base of thread-local storage: `errno`, `__thread` and `pthread_self` follow it.
 
-use core::arch::asm;
+use core::arch::{asm, global_asm};
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use corosensei::stack::{Stack, StackPointer};
 use corosensei::{Coroutine, Yielder};
 
+use crate::exit;
+use crate::frame::Frame;
 use crate::sys;
 
+/// Where a stack goes on: its stack pointer. On top lies the address to jump to, which knows what lies below it.
+pub struct Context(Cell<usize>);
+
+impl Context {
+    /// Nothing to go to yet.
+    pub const fn new() -> Self {
+        Context(Cell::new(0))
+    }
+
+    /// Makes this the context of a program that stands at the end of a call, with its registers in `frame`.
+    ///
+    /// # Safety
+    /// `frame` lies on the stack that it is to run on, with 64 bytes of room below it that nobody uses.
+    pub(crate) unsafe fn starts_at(&self, frame: *const Frame) {
+        let top = frame.cast::<usize>().cast_mut();
+        // SAFETY: the caller's promise.
+        unsafe {
+            top.sub(3).write(exit::start());
+            top.sub(2).write(frame as usize);
+            top.sub(1).write(0);
+            self.0.set(top.sub(3) as usize);
+        }
+    }
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Leaves the current stack, which goes on from here once somebody switches to `from`, for `to`.
+///
+/// # Safety
+/// `to` was left by a switch, or begun, and has not been gone to since. Both contexts belong to this carrier.
+#[inline(always)]
+pub unsafe fn switch(from: &Context, to: &Context) {
+    // SAFETY: all registers that a function keeps are kept or said to be lost; the stack is that of `to` until somebody
+    // comes back to `from`.
+    unsafe {
+        asm!(
+            "push rbp",
+            "push rbx",
+            "lea rax, [rip + 2f]",
+            "push rax",
+            "mov [rdi], rsp",
+            "mov rsp, [rsi]",
+            "pop rax",
+            "jmp rax",
+            "2:",
+            "pop rbx",
+            "pop rbp",
+            inlateout("rdi") from.0.as_ptr() => _,
+            inlateout("rsi") to.0.as_ptr() => _,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+}
+
+global_asm!(
+    r#"
+.pushsection .text.gp_begin,"ax",@progbits
+.hidden gp_begin
+.globl gp_begin
+.type gp_begin,@function
+# gp_begin(context, leave, argument): leaves by leave(argument), and returns once somebody switches to context
+gp_begin:
+    .cfi_startproc
+    push rbp
+    .cfi_adjust_cfa_offset 8
+    push rbx
+    .cfi_adjust_cfa_offset 8
+    push r12
+    .cfi_adjust_cfa_offset 8
+    push r13
+    .cfi_adjust_cfa_offset 8
+    push r14
+    .cfi_adjust_cfa_offset 8
+    push r15
+    .cfi_adjust_cfa_offset 8
+    lea rax, [rip + 1f]
+    push rax
+    .cfi_adjust_cfa_offset 8
+    mov [rdi], rsp
+    mov rdi, rdx
+    call rsi
+    ud2
+    .cfi_adjust_cfa_offset -8
+1:
+    pop r15
+    .cfi_adjust_cfa_offset -8
+    pop r14
+    .cfi_adjust_cfa_offset -8
+    pop r13
+    .cfi_adjust_cfa_offset -8
+    pop r12
+    .cfi_adjust_cfa_offset -8
+    pop rbx
+    .cfi_adjust_cfa_offset -8
+    pop rbp
+    .cfi_adjust_cfa_offset -8
+    ret
+    .cfi_endproc
+.size gp_begin,.-gp_begin
+.popsection
+"#
+);
+
 /// A stack that somebody else owns.
-pub struct Borrowed {
+struct Borrowed {
     base: usize,
     limit: usize,
 }
@@ -35,47 +151,32 @@ unsafe impl Stack for Borrowed {
     }
 }
 
-pub type Fiber = Coroutine<(), (), (), Borrowed>;
-pub type Parent = Yielder<(), ()>;
+type Parent = Yielder<(), ()>;
 
-/// Bytes of a base block: what corosensei and the first closure need before the program's own stack is entered.
-pub const BASE_BLOCK: usize = 2048;
-
-/// The memory on which a green thread's coroutine begins.
-#[repr(C, align(64))]
-pub struct BaseBlock([u8; BASE_BLOCK]);
-
-impl Default for BaseBlock {
-    fn default() -> Self {
-        Self::new()
-    }
+extern "C" {
+    fn gp_begin(context: *mut usize, leave: extern "C" fn(&Parent), parent: &Parent);
 }
 
-impl BaseBlock {
-    pub const fn new() -> Self {
-        BaseBlock([0; BASE_BLOCK])
-    }
-
-    fn bounds(&mut self) -> Borrowed {
-        let limit = self.0.as_mut_ptr() as usize;
-        Borrowed { base: limit + BASE_BLOCK, limit }
-    }
+/// The coroutine has made the first frame of its stack, and goes on as a context.
+extern "C" fn leave(parent: &Parent) {
+    parent.suspend(());
 }
 
-/// A coroutine that begins on `block` with `body`, which must never return.
+/// Makes `context` one that calls `body`, which must not return, on `[limit, base)`.
 ///
 /// # Safety
-/// `block` stays where it is and is not used otherwise while the coroutine lives.
-pub unsafe fn fiber_on_block(block: &mut BaseBlock, body: impl FnOnce(&Parent) + 'static) -> Fiber {
-    Coroutine::with_stack(block.bounds(), move |parent, ()| body(parent))
-}
-
-/// A coroutine on `[limit, base)`.
-///
-/// # Safety
-/// The memory is writable, not used otherwise, and outlives the coroutine.
-pub unsafe fn fiber_on(limit: usize, base: usize, body: impl FnOnce(&Parent) + 'static) -> Fiber {
-    Coroutine::with_stack(Borrowed { base: base & !63, limit: (limit + 63) & !63 }, move |parent, ()| body(parent))
+/// The memory is writable, and nobody uses it as long as somebody may switch to `context`, which stays where it is.
+pub unsafe fn begin(limit: usize, base: usize, context: &Context, body: impl FnOnce() + 'static) {
+    let stack = Borrowed { base: base & !63, limit: (limit + 63) & !63 };
+    let context = context.0.as_ptr();
+    let mut coroutine: Coroutine<(), (), (), Borrowed> = Coroutine::with_stack(stack, move |parent, ()| {
+        // SAFETY: as the caller promises; whoever switches to the context finds what a function has to keep.
+        unsafe { gp_begin(context, leave, parent) };
+        body();
+    });
+    coroutine.resume(());
+    // It is suspended for good, and there is nothing on its stack to be dropped.
+    core::mem::forget(coroutine);
 }
 
 static FSGSBASE: AtomicBool = AtomicBool::new(false);

@@ -5,7 +5,7 @@ use super::Outcome::{self, Done, Pass};
 use super::Reason;
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{offload, robust, scheduling, signals, stack_pool, sys, user};
+use crate::{robust, scheduling, signals, stack_pool, sys, user};
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::*;
 

@@ -4,8 +4,8 @@ use super::Outcome::{self, Done, Pass};
 use super::{error, futex, process, Reason};
 use crate::frame::{CallSite, Frame};
 use crate::hub::Hub;
-use crate::switch::{self, FloatControl};
-use crate::{alloc, carrier, exit as way_out, stack_pool, user};
+use crate::switch::FloatControl;
+use crate::{alloc, carrier, stack_pool, user};
 use core::sync::atomic::Ordering::*;
 
 /// What libc's thread creation asks for. Other combinations make kernel threads, as the program wants.
@@ -127,18 +127,8 @@ fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) 
     unsafe {
         core::ptr::copy_nonoverlapping(frame.vector, vector as *mut u8, 256);
         (at as *mut Frame).write(child);
+        green.context.starts_at(at as *const Frame);
     }
-    green.start_frame.set(at as *const Frame);
-    // SAFETY: the record, and so its block, is not used by anybody else until the thread is buried.
-    let fiber = unsafe {
-        switch::fiber_on_block(&mut *green.block.get(), move |parent| {
-            green.parent.set(parent);
-            // SAFETY: nothing else is on the thread's stack yet.
-            way_out::start(green.start_frame.get())
-        })
-    };
-    // SAFETY: the thread does not run yet.
-    unsafe { *green.fiber.get() = Some(fiber) };
     hub.unpark(green);
     Done(tid as isize)
 }

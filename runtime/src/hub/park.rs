@@ -22,7 +22,7 @@ impl Hub {
             green.timed.set(true);
             self.timers.borrow_mut().set(deadline, Ticket { green, generation: green.generation.get() });
         }
-        self.switch_to_hub(green);
+        self.leave(green);
         green.waiting.set(Waiting::Nothing);
         if green.timed.replace(false) && green.wake.get() != Wake::TimedOut {
             self.timers.borrow_mut().cancelled(Ticket::is_valid);
@@ -82,7 +82,7 @@ impl Hub {
         }
         let green = self.current();
         self.make_ready(green);
-        self.switch_to_hub(green);
+        self.leave(green);
         true
     }
 
@@ -96,7 +96,7 @@ impl Hub {
         let green = self.current();
         green.state.set(State::Ready);
         self.ready.push_front(green);
-        self.switch_to_hub(green);
+        self.leave(green);
     }
 
     /// The turn of the current green thread is over: timers and descriptors are served, and everybody ready runs.
@@ -150,15 +150,44 @@ impl Hub {
         }
     }
 
-    pub(super) fn switch_to_hub(&self, green: &Green) {
-        let parent = green.parent.get();
-        if parent.is_null() {
-            // SAFETY: the main green thread is the only one without a parent, and it resumes the hub, which is
-            // suspended while main runs.
-            unsafe { (*self.fiber.get()).as_mut().expect("a hub has a fiber").resume(()) };
-        } else {
-            // SAFETY: the yielder lives at the base of the green thread's own coroutine.
-            unsafe { (*parent).suspend(()) };
+    /// Ends the turn of the current green thread; returns when it is its turn again. If the run queue alone says who is
+    /// next, that one is gone to directly.
+    #[inline]
+    fn leave(&self, green: &Green) {
+        let Some(next) = self.next_at_once() else { return self.leave_for_hub(green) };
+        self.end_turn(green);
+        self.begin_turn(next);
+        // SAFETY: whoever is ready has left its stack by a switch or has not begun; only the carrier comes here.
+        unsafe { switch::switch(&green.context, &next.context) };
+    }
+
+    /// As `leave`, to the hub, which sees to everything.
+    pub(super) fn leave_for_hub(&self, green: &Green) {
+        self.end_turn(green);
+        // SAFETY: the hub has left its stack to whoever runs.
+        unsafe { switch::switch(&green.context, &self.context) };
+    }
+
+    #[inline]
+    fn end_turn(&self, green: &Green) {
+        let float = FloatControl::current();
+        self.float.set(float);
+        green.float.set(float);
+        self.cpu.charge(self, green);
+    }
+
+    #[inline]
+    pub(super) fn begin_turn(&self, green: &Green) {
+        self.current.set(green);
+        self.slice.take_mark();
+        if signals::deliverable(self, green) {
+            self.carrier.call_attention();
         }
+        green.state.set(State::Running);
+        if self.float.get() != green.float.get() {
+            green.float.get().load();
+        }
+        // SAFETY: the green thread's own thread pointer.
+        unsafe { switch::set_thread_pointer(green.thread_pointer.get()) };
     }
 }

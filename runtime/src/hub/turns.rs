@@ -4,39 +4,32 @@ use super::*;
 
 impl Hub {
     pub(super) fn run(&'static self) {
-        // Main may come here for the first time because it ends.
-        if self.current().state.get() == State::Exiting {
-            self.bury(self.current());
-        }
         loop {
-            let green = self.next();
-            self.current.set(green);
-            self.slice.take_mark();
-            if signals::deliverable(self, green) {
-                self.carrier.call_attention();
-            }
-            green.state.set(State::Running);
-            if self.float.get() != green.float.get() {
-                green.float.get().load();
-            }
-            // SAFETY: the green thread's own thread pointer.
-            unsafe { switch::set_thread_pointer(green.thread_pointer.get()) };
-            if ptr::eq(green, self.main) && green.parent.get().is_null() {
-                // SAFETY: the yielder lives at the base of the hub's stack.
-                unsafe { (*self.parent.get()).suspend(()) };
-            } else {
-                // SAFETY: only the hub resumes a green thread, and it is not running.
-                unsafe { (*green.fiber.get()).as_mut().expect("a green thread has a fiber").resume(()) };
-            }
-            let float = FloatControl::current();
-            self.float.set(float);
+            // Main may come here for the first time because it ends.
             let left = self.current();
-            left.float.set(float);
-            self.cpu.charge(self, left);
             if left.state.get() == State::Exiting {
                 self.bury(left);
             }
+            let green = self.next();
+            self.begin_turn(green);
+            // SAFETY: whoever is ready has left its stack by a switch or has not begun; only the carrier comes here.
+            unsafe { switch::switch(&self.context, &green.context) };
         }
+    }
+
+    /// The next green thread, if there is nothing else to look at before its turn.
+    #[inline]
+    pub(super) fn next_at_once(&self) -> Option<&'static Green> {
+        let turns = self.turns.get() + 1;
+        if self.carrier.attention.load(Relaxed) != 0
+            || self.remote_waiting.load(Relaxed)
+            || turns.is_multiple_of(TURNS_PER_LOOK)
+        {
+            return None;
+        }
+        let green = self.ready.pop()?;
+        self.turns.set(turns);
+        Some(green)
     }
 
     /// The next green thread to run; waits for one.
@@ -148,14 +141,7 @@ impl Hub {
         if self.live() == 0 {
             sys::exit_group(self.exit_status.get());
         }
-        if !green.parent.get().is_null() {
-            // SAFETY: the coroutine is suspended in `exit` and holds nothing that needs dropping.
-            unsafe {
-                if let Some(fiber) = (*green.fiber.get()).as_mut() {
-                    fiber.force_reset();
-                }
-                *green.fiber.get() = None;
-            }
+        if !ptr::eq(green, self.main) {
             self.spare.borrow_mut().push(green);
         }
     }
