@@ -1,8 +1,8 @@
 //! System call number → call: one table, and what becomes of a call that comes in through a site.
 
 use crate::calls::{
-    cpu_clock, credentials, dirents, fds, futex, futex2, ids, io, mapping, names, poll, process, sched, signal, socket,
-    thread, time, timer, wait, Call, Outcome, Reason,
+    self, cpu_clock, credentials, dirents, fds, futex, futex2, ids, io, mapping, names, poll, process, sched, signal,
+    socket, thread, time, timer, wait, Call, Outcome, Reason,
 };
 use crate::config::Config;
 use crate::frame::Frame;
@@ -58,7 +58,7 @@ pub(crate) const SYS_FUTEX_WAKE: i64 = 454;
 const SYS_FUTEX_WAIT: i64 = 455;
 pub(crate) const SYS_FUTEX_REQUEUE: i64 = 456;
 
-static ROWS: &[Row] = &[
+const ROWS: &[Row] = &[
     // os and socket, by the kind of descriptor
     row(libc::SYS_read, Descriptor, io::read),
     row(libc::SYS_write, Descriptor, io::write),
@@ -213,21 +213,29 @@ static ROWS: &[Row] = &[
     row(libc::SYS_setgroups, Always, credentials::change),
 ];
 
-/// The row of each number, looked up at arming. `Option<Call>` in two words' worth of atomics would be no gain: the
-/// tables are written before the first dispatch and never again.
-struct Tables {
-    green: [Option<Call>; NUMBERS],
-    foreign: [Option<Call>; NUMBERS],
-    guest: [Option<Call>; NUMBERS],
-}
-
-impl Tables {
-    fn empty() -> Box<Tables> {
-        Box::new(Tables { green: [None; NUMBERS], foreign: [None; NUMBERS], guest: [None; NUMBERS] })
+/// The call of each number. Which rows count is in `gp_interest`, and where none does nobody asks.
+static GREEN_CALLS: [Call; NUMBERS] = {
+    let mut calls = [calls::pass as Call; NUMBERS];
+    let mut at = 0;
+    while at < ROWS.len() {
+        calls[ROWS[at].number as usize] = ROWS[at].call;
+        at += 1;
     }
-}
+    calls
+};
 
-static TABLES: once_cell::sync::OnceCell<Box<Tables>> = once_cell::sync::OnceCell::new();
+/// As `GREEN_CALLS`, for foreign threads.
+static FOREIGN_CALLS: [Call; NUMBERS] = {
+    let mut calls = [calls::pass as Call; NUMBERS];
+    let mut at = 0;
+    while at < ROWS.len() {
+        if let Some(call) = ROWS[at].foreign {
+            calls[ROWS[at].number as usize] = call;
+        }
+        at += 1;
+    }
+    calls
+};
 
 /// Before arming: only the making of threads comes to the dispatcher.
 pub fn open_for_clone() {
@@ -239,30 +247,23 @@ pub fn open_for_clone() {
 /// Opens the rows that `config` switches on.
 pub fn open(config: &Config) {
     let modules = config.modules;
-    TABLES.get_or_init(|| {
-        let mut tables = Tables::empty();
-        for row in ROWS {
-            let on = match row.when {
-                With(module) => modules.contains(module),
-                Descriptor => modules.contains(Module::Os) || modules.contains(Module::Socket),
-                Always => true,
-            };
-            if on {
-                let number = row.number as usize;
-                tables.green[number] = Some(row.call);
-                tables.foreign[number] = row.foreign;
-                let foreign = if row.foreign.is_some() { FOREIGN } else { 0 };
-                gp_interest[number].store(GREEN | foreign, Release);
-            }
+    for row in ROWS {
+        let on = match row.when {
+            With(module) => modules.contains(module),
+            Descriptor => modules.contains(Module::Os) || modules.contains(Module::Socket),
+            Always => true,
+        };
+        if on {
+            let foreign = if row.foreign.is_some() { FOREIGN } else { 0 };
+            gp_interest[row.number as usize].store(GREEN | foreign, Release);
         }
-        tables
-    });
+    }
 }
 
 /// Opens the rows of a process in which nobody is a green thread but kernel threads may be guests.
 pub(crate) fn open_for_guests(config: &Config) {
-    TABLES.get_or_init(|| {
-        let mut tables = Tables::empty();
+    GUEST_CALLS.get_or_init(|| {
+        let mut calls = Box::new(GuestCalls { guest: [None; NUMBERS], foreign: [None; NUMBERS] });
         for row in ROWS {
             let number = row.number as usize;
             let on = match row.when {
@@ -272,22 +273,40 @@ pub(crate) fn open_for_guests(config: &Config) {
             };
             let on = on && !guest::is_left_out(row.number);
             let always = row.when == Always;
-            tables.guest[number] = match guest::call_for(row.number) {
+            calls.guest[number] = match guest::call_for(row.number) {
                 Some(call) if on || always => Some(call),
                 _ => on.then_some(row.call),
             };
-            tables.foreign[number] = guest::foreign_call_for(row.number);
-            let bit = |table: &[Option<Call>; NUMBERS], bit| if table[number].is_some() { bit } else { 0 };
-            gp_interest[number].store(bit(&tables.guest, GUEST) | bit(&tables.foreign, FOREIGN), Release);
+            calls.foreign[number] = guest::foreign_call_for(row.number);
+            let bit = |calls: &[Option<Call>; NUMBERS], bit| if calls[number].is_some() { bit } else { 0 };
+            gp_interest[number].store(bit(&calls.guest, GUEST) | bit(&calls.foreign, FOREIGN), Release);
         }
-        tables
+        calls
     });
 }
+
+/// The calls of a process in which kernel threads may be guests: of those, and of the others.
+struct GuestCalls {
+    guest: [Option<Call>; NUMBERS],
+    foreign: [Option<Call>; NUMBERS],
+}
+
+static GUEST_CALLS: once_cell::sync::OnceCell<Box<GuestCalls>> = once_cell::sync::OnceCell::new();
 
 /// A guest's call.
 #[inline]
 pub(crate) fn guest_call(number: usize) -> Option<Call> {
-    TABLES.get().and_then(|tables| tables.guest[number & (NUMBERS - 1)])
+    GUEST_CALLS.get().and_then(|calls| calls.guest[number & (NUMBERS - 1)])
+}
+
+/// The call of a kernel thread that is neither carrier nor guest.
+#[inline]
+fn foreign_call(number: usize) -> Option<Call> {
+    let at = number & (NUMBERS - 1);
+    match GUEST_CALLS.get() {
+        Some(calls) => calls.foreign[at],
+        None => Some(FOREIGN_CALLS[at]),
+    }
 }
 
 /// What the assembly does with the frame after the dispatcher.
@@ -323,29 +342,34 @@ unsafe extern "C" fn gp_dispatch(frame: &mut Frame) -> Way {
     if hub.carrier.inside.load(Relaxed) != 0 {
         return Way::Quiet;
     }
-    if hub.vfork_child.load(Relaxed) {
-        if sys::gettid() != hub.tid.load(Relaxed) {
-            if hub.child_unscheduled.replace(false) {
-                scheduling::apply_in_vfork_child(hub.current());
-            }
-            return Way::Quiet;
-        }
-        // We run, so the child has executed its program or ended.
-        hub.carrier.inside.store(1, Relaxed);
-        hub.vfork_child.store(false, Relaxed);
-        hub.signals.take_mask_back();
+    if hub.vfork_child.load(Relaxed) && !child_has_gone(hub) {
+        return Way::Quiet;
     }
     hub.carrier.inside.store(1, Relaxed);
     perform(hub, frame)
 }
 
+/// Whether the caller is the carrier, although a child that shares our memory was made: then the child has executed
+/// its program or ended.
+#[cold]
+fn child_has_gone(hub: &'static Hub) -> bool {
+    if sys::gettid() != hub.tid.load(Relaxed) {
+        if hub.child_unscheduled.replace(false) {
+            scheduling::apply_in_vfork_child(hub.current());
+        }
+        return false;
+    }
+    hub.carrier.inside.store(1, Relaxed);
+    hub.vfork_child.store(false, Relaxed);
+    hub.signals.take_mask_back();
+    true
+}
+
 /// The call of a green thread that is inside the runtime now.
+#[inline]
 fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
     // SAFETY: sites are never freed.
     let site = unsafe { &*frame.site };
-    let Some(call) = TABLES.get().and_then(|tables| tables.green[frame.number & (NUMBERS - 1)]) else {
-        return Way::Exit;
-    };
     if hub.carrier.attention.load(Relaxed) != 0 {
         signals::drain(hub);
     }
@@ -358,7 +382,7 @@ fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
     hub.slice.make_up(hub);
     green.where_from.set(site.syscall + 2);
     green.stack_at.set(frame.rsp);
-    match call(hub, frame) {
+    match GREEN_CALLS[frame.number & (NUMBERS - 1)](hub, frame) {
         Outcome::Pass(reason) => {
             if reason == Reason::NoOtherGreenThread {
                 stack_pool::alone();
@@ -389,8 +413,7 @@ unsafe extern "C" fn gp_dispatch_foreign(frame: &mut Frame) -> Way {
     let Some(hub) = crate::hub::first() else {
         return first_thread(frame);
     };
-    let call = TABLES.get().and_then(|tables| tables.foreign[frame.number & (NUMBERS - 1)]);
-    if let Some(Outcome::Done(result)) = call.map(|call| call(hub, frame)) {
+    if let Some(Outcome::Done(result)) = foreign_call(frame.number).map(|call| call(hub, frame)) {
         frame.rax = result as usize;
         frame.rip = site.resume;
     }

@@ -4,8 +4,8 @@
 //! in memory of the parked call; it may be moved to another number (a duplicate) when the program closes the number
 //! that it waits on.
 
+use crate::list::{Iter, Linked, Links, List};
 use core::cell::Cell;
-use core::ptr;
 
 /// What a descriptor refers to, as far as calls care.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,8 +29,7 @@ pub const WRITE: u8 = 2;
 
 /// A place in the queue of a descriptor.
 pub struct Node {
-    next: Cell<*const Node>,
-    previous: Cell<*const Node>,
+    links: Links<Node>,
     /// The number that the waiter is queued at now.
     pub fd: Cell<i32>,
     /// READ, WRITE or both.
@@ -47,8 +46,7 @@ pub struct Node {
 impl Node {
     pub fn new(fd: i32, interest: u8, broadcast: bool, who: *const ()) -> Self {
         Node {
-            next: Cell::new(ptr::null()),
-            previous: Cell::new(ptr::null()),
+            links: Links::new(),
             fd: Cell::new(fd),
             interest,
             broadcast,
@@ -59,10 +57,15 @@ impl Node {
     }
 }
 
+impl Linked for Node {
+    fn links(&self) -> &Links<Self> {
+        &self.links
+    }
+}
+
 /// One number.
 pub struct Entry {
-    first: *const Node,
-    last: *const Node,
+    nodes: List<Node>,
     /// Tells an event of this use of the number from a late one of an earlier use.
     pub generation: u32,
     /// In the reactor's epoll set.
@@ -91,8 +94,7 @@ pub struct Entry {
 
 impl Entry {
     const EMPTY: Entry = Entry {
-        first: ptr::null(),
-        last: ptr::null(),
+        nodes: List::new(),
         generation: 0,
         registered: false,
         kind: None,
@@ -118,46 +120,23 @@ impl Entry {
     }
 
     pub fn has_waiters(&self) -> bool {
-        !self.first.is_null()
+        !self.nodes.is_empty()
     }
 
     fn push(&mut self, node: &Node) {
-        node.next.set(ptr::null());
-        node.previous.set(self.last);
-        if self.last.is_null() {
-            self.first = node;
-        } else {
-            // SAFETY: queued nodes are alive, and `&mut self` is the table's lock.
-            unsafe { (*self.last).next.set(node) };
-        }
-        self.last = node;
+        // SAFETY: a waiter enters once, and leaves before it ends.
+        unsafe { self.nodes.push(node) };
         node.queued.set(true);
     }
 
     fn unlink(&mut self, node: &Node) {
-        let (previous, next) = (node.previous.get(), node.next.get());
-        // SAFETY: queued nodes are alive, and `&mut self` is the table's lock.
-        unsafe {
-            match previous.as_ref() {
-                Some(previous) => previous.next.set(next),
-                None => self.first = next,
-            }
-            match next.as_ref() {
-                Some(next) => next.previous.set(previous),
-                None => self.last = previous,
-            }
-        }
+        // SAFETY: the node's `fd` says that it is here.
+        unsafe { self.nodes.unlink(node) };
         node.queued.set(false);
     }
 
-    fn nodes(&self) -> impl Iterator<Item = &Node> {
-        let mut at = self.first;
-        core::iter::from_fn(move || {
-            // SAFETY: queued nodes are alive.
-            let node = unsafe { at.as_ref() }?;
-            at = node.next.get();
-            Some(node)
-        })
+    fn nodes(&self) -> Iter<Node> {
+        self.nodes.iter()
     }
 
     /// Calls `wake` for whom an event in `directions` concerns: every broadcast waiter, and for each direction the
@@ -354,11 +333,7 @@ impl FdTable {
 
     /// Moves all waiters of `from` to `to`, a duplicate of the same file that lives until they have left.
     pub fn move_waiters(&mut self, from: i32, to: i32) {
-        while let Some(node) = {
-            let entry = self.entry(from);
-            // SAFETY: queued nodes are alive.
-            unsafe { entry.first.as_ref() }
-        } {
+        while let Some(node) = self.entry(from).nodes.first() {
             self.entry(from).unlink(node);
             node.fd.set(to);
             self.entry(to).push(node);

@@ -13,7 +13,7 @@ use crate::cpu_clock::CpuClock;
 use crate::fd_table::FdTable;
 use crate::green_thread::{Green, State, Waiting, Wake};
 use crate::guest::Guest;
-use crate::lock::Lock;
+use crate::lock::{self, Lock};
 use crate::modules::Module;
 use crate::reactor::Reactor;
 use crate::ready_queue::ReadyQueue;
@@ -169,6 +169,9 @@ fn first_tid() -> i32 {
 impl Hub {
     /// Makes the calling kernel thread a carrier and what it runs the main green thread. The hub is left "inside".
     pub fn start(config: Config) -> &'static Hub {
+        if first().is_some() {
+            lock::thread_added();
+        }
         let hub = Hub::new(config, HUB_STACK, None);
         // SAFETY: records are never freed.
         let main: &'static Green = unsafe { &*hub.main };
@@ -187,7 +190,7 @@ impl Hub {
         // Somebody else can always run, as far as calls ask.
         hub.add_phantom();
         // Other kernel threads take part in everything.
-        hub.foreign_threads.store(true, Relaxed);
+        hub.foreign_thread_added();
         if first().is_none() {
             hub.become_first();
         }
@@ -287,6 +290,18 @@ impl Hub {
     #[inline]
     pub fn others_alive(&self) -> bool {
         self.live.get() > 1
+    }
+
+    /// Whether kernel threads of the program's that are no carriers may exist.
+    #[inline]
+    pub fn has_foreign_threads(&self) -> bool {
+        self.foreign_threads.load(Relaxed)
+    }
+
+    /// The program is about to make a kernel thread that is no carrier.
+    pub fn foreign_thread_added(&self) {
+        lock::thread_added();
+        self.foreign_threads.store(true, SeqCst);
     }
 
     /// Counts a green thread that is parked for ever.
@@ -399,6 +414,8 @@ impl Hub {
         self.vfork_child.store(false, Relaxed);
         self.shared_tls.store(false, Relaxed);
         self.foreign_threads.store(false, Relaxed);
+        // SAFETY: as for this function.
+        unsafe { lock::only_one_thread() };
         self.helpers_busy.set(0);
         self.deadlock_reported.set(false);
         self.clock_watch.set(-1);

@@ -19,6 +19,7 @@ pub mod green_thread;
 pub mod guard;
 pub mod guest;
 pub mod hub;
+pub mod list;
 pub mod lock;
 pub mod modules;
 pub mod offload;

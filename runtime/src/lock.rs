@@ -12,7 +12,7 @@
 use crate::sys;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 
 /// A value behind a lock of the runtime's own.
 pub struct Lock<T> {
@@ -109,9 +109,58 @@ impl<T> Drop for Guard<'_, T> {
     }
 }
 
+static SEVERAL_THREADS: AtomicBool = AtomicBool::new(false);
+
+/// Whether more than one kernel thread may take a `ProgramLock`.
+#[inline]
+pub fn several_threads() -> bool {
+    SEVERAL_THREADS.load(Relaxed)
+}
+
+/// A kernel thread that may take a `ProgramLock` is about to be made. The caller is the only one so far, or this has
+/// been said before, and holds none.
+pub fn thread_added() {
+    SEVERAL_THREADS.store(true, SeqCst);
+}
+
+/// Only the calling kernel thread is left, as in a forked child.
+///
+/// # Safety
+/// So it is, and it holds no `ProgramLock`.
+pub unsafe fn only_one_thread() {
+    SEVERAL_THREADS.store(false, SeqCst);
+}
+
+/// A lock that is taken by carriers and by foreign threads whose calls concern green ones, but never by a helper thread:
+/// as long as there is one carrier and no foreign thread, as in most programs, taking it costs no atomic instruction.
+pub struct ProgramLock<T>(Lock<T>);
+
+impl<T> ProgramLock<T> {
+    /// A free lock.
+    pub const fn new(value: T) -> Self {
+        ProgramLock(Lock::new(value))
+    }
+
+    /// Waits until the lock is ours.
+    #[inline]
+    pub fn lock(&self) -> Guard<'_, T> {
+        // SAFETY: alone, there is nobody to keep out, and nobody appears while a lock is held.
+        unsafe { self.0.lock_unless(!several_threads()) }
+    }
+
+    /// As `Lock::reset_in_child`.
+    ///
+    /// # Safety
+    /// As there.
+    pub unsafe fn reset_in_child(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.reset_in_child() };
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Lock;
+    use super::{thread_added, Lock, ProgramLock};
 
     #[test]
     fn excludes_kernel_threads() {
@@ -126,5 +175,22 @@ mod tests {
             }
         });
         assert_eq!(*LOCK.lock(), 80_000);
+    }
+
+    #[test]
+    fn excludes_foreign_threads_once_there_are_some() {
+        static LOCK: ProgramLock<u64> = ProgramLock::new(0);
+        *LOCK.lock() += 1;
+        thread_added();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        *LOCK.lock() += 1;
+                    }
+                });
+            }
+        });
+        assert_eq!(*LOCK.lock(), 80_001);
     }
 }

@@ -94,7 +94,7 @@ impl Reactor {
     pub(crate) fn table(&self, hub: &Hub) -> Guard<'_, FdTable> {
         // SAFETY: kernel threads that use the table are announced by the carrier before it makes them, and no call holds
         // the guard while it makes one or locks again.
-        unsafe { self.table.lock_unless(!hub.foreign_threads.load(Relaxed)) }
+        unsafe { self.table.lock_unless(!hub.has_foreign_threads()) }
     }
 
     /// The poller, made if need be. `None`: there are no descriptors to be had.

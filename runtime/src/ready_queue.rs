@@ -111,12 +111,13 @@ impl ReadyQueue {
         self.ranks.get() == 0 && self.lists[0].is_empty()
     }
 
-    /// Behind all others of its rank.
+    /// Behind all others of its rank, which is returned.
     #[inline]
-    pub fn push(&self, green: &Green) {
+    pub fn push(&self, green: &Green) -> u8 {
         let rank = green.scheduling.rank();
         self.lists[usize::from(rank)].push_back(green);
         self.mark(rank);
+        rank
     }
 
     /// Before all others of its rank.
@@ -225,7 +226,7 @@ mod tests {
     fn by_rank_and_in_order_within_one() {
         let queue = ReadyQueue::new();
         for (number, rank) in [(1, 0), (2, 5), (3, 0), (4, 99), (5, 5), (6, HIGHEST_RANK)] {
-            queue.push(green(number, rank));
+            assert_eq!(queue.push(green(number, rank)), rank);
         }
         queue.push_front(green(7, 5));
         assert_eq!(queue.top_rank(), HIGHEST_RANK);
@@ -240,7 +241,9 @@ mod tests {
             for rank in [0, 9] {
                 let queue = ReadyQueue::new();
                 let greens = [1, 2, 3].map(|number| green(number, rank));
-                greens.iter().for_each(|green| queue.push(green));
+                for green in greens {
+                    queue.push(green);
+                }
                 assert!(queue.remove(greens[gone - 1], rank));
                 assert!(!queue.remove(greens[gone - 1], rank));
                 queue.push(green(4, rank));

@@ -6,14 +6,13 @@ use crate::hub::Hub;
 use crate::symbols::{ends_with_call, Symbols};
 use crate::{signals, sys, user};
 use core::fmt::Write;
-use core::sync::atomic::Ordering::Relaxed;
 
 /// How far up a parked thread's stack its caller is looked for, in words.
 const STACK_WORDS: usize = 128;
 
 /// Whether no green thread is left that anything could wake. The hub asks when none is ready and no timer is set.
 pub fn nothing_can_wake(hub: &Hub) -> bool {
-    if hub.foreign_threads.load(Relaxed) || hub.helpers_busy.get() != 0 {
+    if hub.has_foreign_threads() || hub.helpers_busy.get() != 0 {
         return false;
     }
     // A hub asks often, and mostly somebody waits for a descriptor, so look at the last one first.
@@ -156,6 +155,7 @@ pub(crate) fn stack_overflow(green: &Green, address: usize, rsp: usize) {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use core::sync::atomic::Ordering::Relaxed;
 
     #[test]
     fn a_hub_without_hope() {
@@ -182,7 +182,7 @@ mod tests {
             assert!(!nothing_can_wake(hub), "{hope:?} again");
         }
         two.waiting.set(Waiting::Futex(8));
-        hub.foreign_threads.store(true, Relaxed);
+        hub.foreign_thread_added();
         assert!(!nothing_can_wake(hub));
         hub.foreign_threads.store(false, Relaxed);
         one.state.set(State::Running);

@@ -385,7 +385,7 @@ fn join(hub: &'static Hub) {
 }
 
 fn foreign_threads(hub: &'static Hub) {
-    hub.foreign_threads.store(true, SeqCst);
+    hub.foreign_thread_added();
     let log = Log::default();
     let (on, to) = (word(0), word(0));
     // A foreign thread wakes green threads.

@@ -14,7 +14,6 @@ use crate::futex_queue::{self, Waiter};
 use crate::green_thread::{Waiting, Wake};
 use crate::hub::Hub;
 use crate::{offload, sys, user};
-use core::sync::atomic::Ordering::Relaxed;
 
 pub use crate::robust::walk_robust_list;
 
@@ -118,9 +117,10 @@ pub(super) enum End {
 }
 
 /// Parks until `over` says that a wake-up has come, the time, or a signal; the caller then leaves the queues.
+#[inline(always)]
 pub(super) fn park_until(hub: &Hub, word: impl Fn() -> usize, over: impl Fn() -> bool, until: Until) -> End {
     loop {
-        match hub.park(Waiting::Futex(word()), until.deadline(), true) {
+        match hub.park_here(Waiting::Futex(word()), until.deadline(), true) {
             Wake::Unparked if over() => return End::Woken,
             Wake::Unparked => {}
             Wake::TimedOut if until.is_reached() => return End::TimedOut,
@@ -131,6 +131,7 @@ pub(super) fn park_until(hub: &Hub, word: impl Fn() -> usize, over: impl Fn() ->
 }
 
 /// Waits for the wake-up of one queued waiter, which has left its queue afterwards.
+#[inline(always)]
 pub(super) fn await_wake(hub: &Hub, waiter: &Waiter, until: Until) -> End {
     let end = park_until(hub, || waiter.key(), || waiter.woken(), until);
     if end != End::Woken && waiter.leave() {
@@ -141,6 +142,7 @@ pub(super) fn await_wake(hub: &Hub, waiter: &Waiter, until: Until) -> End {
 }
 
 /// The address of a futex word as the kernel checks it before all else.
+#[inline]
 pub(crate) fn check_address(word: usize) -> Result<(), isize> {
     if !word.is_multiple_of(4) {
         return Err(EINVAL);
@@ -177,7 +179,7 @@ pub(super) fn woken_from_outside(hub: &Hub, word: usize, value: u32) -> bool {
     if hub.by_tid(value as i32).is_some_and(|green| green.clear_child_tid.get() == word) {
         return false;
     }
-    hub.foreign_threads.load(Relaxed) || is_shared_memory(word)
+    hub.has_foreign_threads() || is_shared_memory(word)
 }
 
 /// Whether `word` lies in a shared mapping, as far as the kernel does not deny it: mremap with an old size of 0
@@ -200,15 +202,28 @@ fn is_shared_memory(word: usize) -> bool {
 /// futex(2) by a green thread.
 pub fn futex(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let request = Request::of(frame);
-    let waits = matches!(request.command, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET);
-    if futex_pi::is_pi(request.command) {
-        // Never the kernel's: it does not know the owners.
-    } else if !hub.others_alive() {
+    if !hub.others_alive() && !futex_pi::is_pi(request.command) {
         return Pass(Reason::NoOtherGreenThread);
     }
+    let plain = request.command == libc::FUTEX_WAIT;
+    match request.command {
+        // What mutexes, condition variables and semaphores come to.
+        libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET if !(plain && request.realtime) => {
+            wait(hub, &request, frame, if plain { ANY } else { request.value3 })
+        }
+        libc::FUTEX_WAKE if !request.realtime && check_address(request.word).is_ok() => {
+            let kernel_too = request.shared || hub.has_foreign_threads();
+            after_waking(hub, wake(request.word, request.shared, request.value, ANY, kernel_too))
+        }
+        _ => seldom(hub, &request),
+    }
+}
+
+/// The commands, and combinations of flags, that `futex` leaves.
+#[inline(never)]
+fn seldom(hub: &Hub, request: &Request) -> Outcome {
     let until = match request.command {
-        libc::FUTEX_LOCK_PI | futex_pi::LOCK_PI2 | libc::FUTEX_WAIT_REQUEUE_PI => request.until(),
-        _ if waits => request.until(),
+        libc::FUTEX_LOCK_PI | futex_pi::LOCK_PI2 | libc::FUTEX_WAIT_REQUEUE_PI | libc::FUTEX_WAIT => request.until(),
         _ => Ok(Until::Never),
     };
     let until = match until {
@@ -219,33 +234,40 @@ pub fn futex(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Done(ENOSYS);
     }
     match request.command {
-        libc::FUTEX_WAIT => wait(hub, &request, frame, until, ANY),
-        libc::FUTEX_WAIT_BITSET => wait(hub, &request, frame, until, request.value3),
-        command if futex_pi::is_pi(command) => futex_pi::futex(hub, &request, until),
-        _ => {
-            let kernel_too = request.shared || hub.foreign_threads.load(Relaxed);
-            let woken = wake_some(&request, kernel_too);
-            if matches!(woken, Some(Ok(1..))) {
-                hub.let_pass();
-            }
-            woken.map_or(Pass(Reason::NotOurs), answer)
-        }
+        command if futex_pi::is_pi(command) => futex_pi::futex(hub, request, until),
+        _ => match wake_some(request, request.shared || hub.has_foreign_threads()) {
+            Some(woken) => after_waking(hub, woken),
+            None => Pass(Reason::NotOurs),
+        },
     }
 }
 
-fn wait(hub: &'static Hub, request: &Request, frame: &Frame, until: Until, bits: u32) -> Outcome {
-    let timed = request.time != 0;
+#[inline]
+fn after_waking(hub: &Hub, woken: Result<isize, isize>) -> Outcome {
+    if matches!(woken, Ok(1..)) {
+        hub.let_pass();
+    }
+    answer(woken)
+}
+
+#[inline]
+fn wait(hub: &'static Hub, request: &Request, frame: &Frame, bits: u32) -> Outcome {
+    let until = match request.until() {
+        Ok(until) => until,
+        Err(error) => return Done(error),
+    };
     let outcome = wait_on(hub, request.word, request.value, bits, request.shared, until, || {
         offload::call(hub, libc::SYS_futex, frame.args())
     });
     // With a timeout it is not the call that would be restarted but the rest of it, and never after a handler.
-    if timed && outcome == Done(ERESTARTSYS) {
+    if request.time != 0 && outcome == Done(ERESTARTSYS) {
         return Done(error(libc::EINTR));
     }
     outcome
 }
 
 /// Waits while the word has `value`; `in_kernel` does it where only the kernel can.
+#[inline(always)]
 pub(super) fn wait_on(
     hub: &Hub,
     word: usize,
@@ -301,6 +323,7 @@ fn wake_some(request: &Request, kernel_too: bool) -> Option<Result<isize, isize>
     })
 }
 
+#[inline]
 pub(super) fn wake(word: usize, shared: bool, count: u32, bits: u32, kernel_too: bool) -> Result<isize, isize> {
     if bits == 0 {
         return Err(EINVAL);

@@ -72,7 +72,7 @@ pub fn futex_wake(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if let Some(pass) = pass_reason(hub, SYS_FUTEX_WAKE) {
         return pass;
     }
-    wake_by(frame, |shared| shared || hub.foreign_threads.load(Relaxed))
+    wake_by(frame, |shared| shared || hub.has_foreign_threads())
 }
 
 fn wake_by(frame: &Frame, kernel_too: impl FnOnce(bool) -> bool) -> Outcome {
@@ -106,7 +106,7 @@ pub fn futex_requeue(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if let Some(pass) = pass_reason(hub, SYS_FUTEX_REQUEUE) {
         return pass;
     }
-    requeue_by(frame, |shared| shared || hub.foreign_threads.load(Relaxed))
+    requeue_by(frame, |shared| shared || hub.has_foreign_threads())
 }
 
 fn requeue_by(frame: &Frame, kernel_too: impl FnOnce(bool) -> bool) -> Outcome {
@@ -193,7 +193,7 @@ pub fn futex_waitv(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     }
     if words.iter().any(|word| word.shared && woken_from_outside(hub, word.word, word.value)) {
         // The private words then wait in the kernel as well, as if a foreign thread did.
-        hub.foreign_threads.store(true, Relaxed);
+        hub.foreign_thread_added();
         drop(words);
         return in_kernel();
     }

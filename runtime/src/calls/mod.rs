@@ -40,7 +40,8 @@ pub const ERESTARTNOINTR: isize = -513;
 /// EINTR whenever a handler runs.
 pub const ERESTARTNOHAND: isize = -514;
 
-/// Why a call is left to the kernel.
+/// Why a call is left to the kernel. As wide as a result, so that an `Outcome` is returned in two registers.
+#[repr(isize)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reason {
     /// A descriptor, flag, clock or command that we have nothing to add to.
@@ -102,7 +103,7 @@ pub fn deadline_in(ns: u64) -> Option<u64> {
     (deadline < FOREVER).then_some(deadline)
 }
 
-/// For calls that are not ours today: the row only names the module.
+/// For numbers that are not ours.
 pub fn pass(_hub: &'static Hub, _frame: &mut Frame) -> Outcome {
     Pass(Reason::NotOurs)
 }

@@ -19,13 +19,13 @@ pub fn clone(hub: &'static Hub, frame: &mut Frame, flags: u64) -> Outcome {
     if has(libc::CLONE_VFORK) {
         before_vfork(hub);
     } else if has(libc::CLONE_THREAD) {
-        hub.foreign_threads.store(true, SeqCst);
+        hub.foreign_thread_added();
         if !has(libc::CLONE_SETTLS) {
             hub.shared_tls.store(true, SeqCst);
         }
     } else {
         // A process that shares our memory for as long as it likes.
-        hub.foreign_threads.store(true, SeqCst);
+        hub.foreign_thread_added();
         hub.shared_tls.store(true, SeqCst);
     }
     Pass(Reason::NotOurs)

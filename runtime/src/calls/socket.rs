@@ -101,7 +101,7 @@ fn socket_type(hub: &Hub, fd: i32) -> i32 {
 /// thread might, if it used a socket that is just being connected or accepted from: nobody does.
 fn is_exclusive(hub: &Hub, fd: i32) -> bool {
     early::adopt(hub);
-    (!hub.foreign_threads.load(Relaxed) || hub.guest.is_some()) && hub.reactor.table(hub).is_private(fd)
+    (!hub.has_foreign_threads() || hub.guest.is_some()) && hub.reactor.table(hub).is_private(fd)
 }
 
 /// A helper makes the program's call on a socket; one with a timeout is not restarted.

@@ -5,7 +5,14 @@ use super::*;
 impl Hub {
     /// Stops the current green thread until `unpark`, `deadline` (ns of CLOCK_MONOTONIC) or, if `interruptible`, a
     /// signal that a handler is to take. The one way a green thread stops.
+    #[inline(never)]
     pub fn park(&self, waiting: Waiting, deadline: Option<u64>, interruptible: bool) -> Wake {
+        self.park_here(waiting, deadline, interruptible)
+    }
+
+    /// `park`, compiled into its caller.
+    #[inline(always)]
+    pub(crate) fn park_here(&self, waiting: Waiting, deadline: Option<u64>, interruptible: bool) -> Wake {
         if let Some(guest) = &self.guest {
             return guest.sleep(deadline);
         }
@@ -40,6 +47,7 @@ impl Hub {
         self.end_park(green, Wake::Unparked);
     }
 
+    #[inline]
     pub(crate) fn end_park(&self, green: &Green, wake: Wake) {
         if green.state.get() == State::Parked {
             green.wake.set(wake);
@@ -110,11 +118,16 @@ impl Hub {
 
     /// The current green thread has woken somebody. If it computes, whoever it woke goes first, and whom that one wakes
     /// in turn: they would find a lock taken again each time, if they only ran at the end of its slices.
+    #[inline]
     pub(crate) fn let_pass(&self) {
-        const ROUNDS: usize = 8;
-        if !self.current().computes.get() {
-            return;
+        if self.current().computes.get() {
+            self.let_others_pass();
         }
+    }
+
+    #[cold]
+    fn let_others_pass(&self) {
+        const ROUNDS: usize = 8;
         let used = self.slices_used.get();
         for _ in 0..ROUNDS {
             if !self.yield_now() || self.slices_used.get() != used {
@@ -141,10 +154,11 @@ impl Hub {
         !self.ready.is_empty()
     }
 
+    #[inline]
     pub(super) fn make_ready(&self, green: &Green) {
         green.state.set(State::Ready);
-        self.ready.push(green);
-        if green.scheduling.rank() > self.current().scheduling.rank() {
+        let rank = self.ready.push(green);
+        if rank != 0 && rank > self.current().scheduling.rank() {
             // Whoever made it ready gives way on its way out.
             self.carrier.call_attention();
         }
@@ -152,7 +166,7 @@ impl Hub {
 
     /// Ends the turn of the current green thread; returns when it is its turn again. If the run queue alone says who is
     /// next, that one is gone to directly.
-    #[inline]
+    #[inline(always)]
     fn leave(&self, green: &Green) {
         let Some(next) = self.next_at_once() else { return self.leave_for_hub(green) };
         self.end_turn(green);
@@ -162,6 +176,7 @@ impl Hub {
     }
 
     /// As `leave`, to the hub, which sees to everything.
+    #[inline(never)]
     pub(super) fn leave_for_hub(&self, green: &Green) {
         self.end_turn(green);
         // SAFETY: the hub has left its stack to whoever runs.

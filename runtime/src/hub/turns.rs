@@ -136,7 +136,7 @@ impl Hub {
         let child_tid = green.clear_child_tid.get();
         if child_tid != 0 {
             let _ = crate::user::write(child_tid, &0u32);
-            futex_queue::wake(self, child_tid, self.foreign_threads.load(Relaxed), u32::MAX, u32::MAX);
+            futex_queue::wake(self, child_tid, self.has_foreign_threads(), u32::MAX, u32::MAX);
         }
         if self.live() == 0 {
             sys::exit_group(self.exit_status.get());

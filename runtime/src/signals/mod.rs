@@ -391,7 +391,9 @@ pub fn restore_saved_mask(hub: &Hub, green: &Green) {
 /// Whether a handler is to run in `green` before it goes on.
 #[inline]
 pub fn deliverable(_hub: &Hub, green: &Green) -> bool {
-    green.pending.borrow().set() & !green.mask.get() != 0
+    // SAFETY: a word is read, by the carrier, which alone changes it.
+    let pending = unsafe { (*green.pending.as_ptr()).set() };
+    pending & !green.mask.get() != 0
 }
 
 /// Distributes what the kernel-level handler has queued. Inside only.
