@@ -9,6 +9,8 @@ SETTINGS = {
     "arm-start": {"GREENPATCH_ARM": "start"},
     # Loaded, but threads are the kernel's: everything must be passed on.
     "no-thread": {"GREENPATCH_MODULES": "all,-thread"},
+    # Threads are the kernel's; those that have registered a hub of their own wait by it.
+    "guest": {"GREENPATCH_GUEST": "1"},
     # The older kernels' ways.
     "no-features": {"GREENPATCH_NO": "rwf_nowait,madv_guard,futex_waitv,epoll_pwait2,fsgsbase"},
     # The longer form of the programs that have one.
@@ -25,7 +27,7 @@ def default_library():
 def environment(setting, library, base=None):
     """The environment of a program; an empty `library` runs everything natively, for trying the tests themselves."""
     env = {name: value for name, value in (os.environ if base is None else base).items()
-           if name not in ("LD_PRELOAD", "TEST_GREEN", "GP_FULL") and not name.startswith("GREENPATCH")}
+           if name not in ("LD_PRELOAD", "TEST_GREEN", "TEST_GUEST", "GP_FULL") and not name.startswith("GREENPATCH")}
     # Compiled files next to the sources would differ between a first and a second run.
     env["PYTHONDONTWRITEBYTECODE"] = "1"
     if SETTINGS[setting] is None:
@@ -33,10 +35,12 @@ def environment(setting, library, base=None):
     env.update(SETTINGS[setting])
     if library:
         env["LD_PRELOAD"] = library
-        if setting != "no-thread":
+        if setting not in ("no-thread", "guest"):
             # Python programs assert that they run on one kernel thread. That they ask the library would let them pass
             # when it has not been loaded.
             env["TEST_GREEN"] = "1"
+        if setting == "guest":
+            env["TEST_GUEST"] = "1"
     return env
 
 

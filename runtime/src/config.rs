@@ -19,6 +19,9 @@ const PREFIX: &str = "GREENPATCH_";
 /// Reserved for what one process of ours tells another; never read as a setting.
 pub const INTERNAL_PREFIX: &str = "GREENPATCH_INTERNAL_";
 
+/// Where `python -m greenpatch` finds the shim; no setting of the shim itself.
+const LIBRARY: &str = "GREENPATCH_LIBRARY";
+
 /// When the sites are redirected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arm {
@@ -361,9 +364,8 @@ impl Config {
                 Some(i) if std::mem::replace(&mut seen[i], true) => Ok(()),
                 Some(i) => (SETTINGS[i].parse)(&mut config, value.trim_ascii())
                     .map_err(|advice| not_valid(SETTINGS[i].name, value, &advice)),
-                None if name.starts_with(PREFIX.as_bytes()) && !name.starts_with(INTERNAL_PREFIX.as_bytes()) => {
-                    Err(not_a_setting(name))
-                }
+                None if name == LIBRARY.as_bytes() || name.starts_with(INTERNAL_PREFIX.as_bytes()) => Ok(()),
+                None if name.starts_with(PREFIX.as_bytes()) => Err(not_a_setting(name)),
                 None => Ok(()),
             };
             if let Err(line) = result {

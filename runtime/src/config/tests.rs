@@ -198,6 +198,7 @@ fn an_unknown_setting_is_an_error_with_the_nearest_name() {
     }
     error(&[&format!("GREENPATCH_{}=1", "A".repeat(100_000))]);
     assert_eq!(config(&["GREENPATCH_INTERNAL_FD=3"]), Config::DEFAULT);
+    assert_eq!(config(&["GREENPATCH_LIBRARY=/there"]), Config::DEFAULT);
 }
 
 #[test]

@@ -1,0 +1,21 @@
+"""Takes the library along where it has been built, so that the installed package finds it next to itself."""
+
+import os
+import shutil
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TARGET = os.environ.get("CARGO_TARGET_DIR") or os.path.join(HERE, "..", "..", "target")
+LIBRARY = os.path.join(TARGET, "release", "libgreenpatch.so")
+
+
+class WithLibrary(build_py):
+    def run(self):
+        super().run()
+        if os.path.exists(LIBRARY) and not getattr(self, "editable_mode", False):
+            shutil.copy(LIBRARY, os.path.join(self.build_lib, "greenpatch"))
+
+
+setup(cmdclass={"build_py": WithLibrary})
