@@ -4,6 +4,10 @@
 //! linked into the bucket; whoever wakes or requeues a waiter does it under the lock, so foreign threads may (with
 //! signals blocked, or a handler that wakes somebody would find its own thread's lock).
 //!
+//! Whoever began to wait first is woken first. Who is woken and finds the word taken anew, as it was when the wait began,
+//! has waited in vain and keeps its place: otherwise two threads that compute and hand a lock to and fro could each time
+//! stand before all others.
+//!
 //! Keys are addresses: private and shared waits on one address are in one queue. Errors are `-errno`.
 
 mod bucket;
@@ -21,7 +25,7 @@ use crate::sys;
 use bucket::{Bucket, Woken};
 use core::cell::Cell;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 
 const EINVAL: isize = error(libc::EINVAL);
 const EAGAIN: isize = error(libc::EAGAIN);
@@ -52,6 +56,47 @@ impl Who {
     }
 }
 
+/// A place in the order of waiting: lower ones began before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Turn(u64);
+
+impl Turn {
+    /// Behind all. Two kernel threads may get equal ones, which is no matter.
+    #[inline]
+    pub fn last() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let turn = LAST.load(Relaxed) + 1;
+        LAST.store(turn, Relaxed);
+        Turn(turn)
+    }
+}
+
+/// What a green thread that has waited in vain may come back to: see the module.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InVain {
+    word: usize,
+    turn: Turn,
+    times: u32,
+}
+
+impl InVain {
+    pub const NEVER: InVain = InVain { word: 0, turn: Turn(0), times: 0 };
+    /// A program may use a word that never changes: then nobody is to be the first for ever.
+    const MOST: u32 = 32;
+
+    /// The turn of a wait of `green` on `word`, and how often it has been kept.
+    #[inline]
+    fn turn(green: &Green, word: usize) -> (Turn, u32) {
+        if green.waited_in_vain.replace(false) {
+            let kept = green.in_vain.get();
+            if kept.word == word && kept.times < Self::MOST {
+                return (kept.turn, kept.times + 1);
+            }
+        }
+        (Turn::last(), 0)
+    }
+}
+
 /// A place in a queue, of a green thread or of a guest. All cells belong to the lock of the bucket of `key`.
 pub struct Waiter {
     links: Links<Waiter>,
@@ -61,6 +106,10 @@ pub struct Waiter {
     bits: u32,
     /// The green thread's rank when it began to wait: higher ones are woken first.
     rank: u8,
+    /// Of equal ranks, who began first is woken first. Changes as `key` does.
+    turn: Cell<Turn>,
+    /// How often the turn has been kept.
+    kept: u32,
     role: Cell<Role>,
     /// Linked into a bucket.
     queued: Cell<bool>,
@@ -82,24 +131,43 @@ impl Waiter {
         Self::with_role(hub, key, bits, Role::Plain)
     }
 
+    /// As `new`, at the old place if the last wait was for the same word and in vain.
+    #[inline]
+    pub(crate) fn at_old_place(hub: &Hub, key: usize, bits: u32) -> Self {
+        let green = hub.current();
+        let turn = InVain::turn(green, key);
+        Self::of(Who::Green(green), green.scheduling.rank(), key, bits, Role::Plain, turn)
+    }
+
+    /// The current green thread was woken, and the word is again as it was when this wait began.
+    #[inline]
+    pub(crate) fn was_in_vain(&self, hub: &Hub) {
+        let green = hub.current();
+        green.in_vain.set(InVain { word: self.key(), turn: self.turn.get(), times: self.kept });
+        green.waited_in_vain.set(true);
+    }
+
     /// A waiter on `key` for the current green thread. Not queued yet.
     #[inline]
     pub fn with_role(hub: &Hub, key: usize, bits: u32, role: Role) -> Self {
-        Self::of(Who::Green(hub.current()), hub.current().scheduling.rank(), key, bits, role)
+        Self::of(Who::Green(hub.current()), hub.current().scheduling.rank(), key, bits, role, (Turn::last(), 0))
     }
 
     /// A waiter of a guest, told by an eventfd. Not queued yet.
     pub(crate) fn of_guest(event: i32, key: usize, bits: u32) -> Self {
-        Self::of(Who::Event(event), 0, key, bits, Role::Plain)
+        Self::of(Who::Event(event), 0, key, bits, Role::Plain, (Turn::last(), 0))
     }
 
-    fn of(who: Who, rank: u8, key: usize, bits: u32, role: Role) -> Self {
+    #[inline]
+    fn of(who: Who, rank: u8, key: usize, bits: u32, role: Role, (turn, kept): (Turn, u32)) -> Self {
         Waiter {
             links: Links::new(),
             key: AtomicUsize::new(key),
             who,
             bits,
             rank,
+            turn: Cell::new(turn),
+            kept,
             role: Cell::new(role),
             queued: Cell::new(false),
             woken: AtomicBool::new(false),

@@ -1,5 +1,6 @@
 //! A green thread: what the kernel keeps for one of its threads, kept by us.
 
+use crate::futex_queue::InVain;
 use crate::hub::Hub;
 use crate::scheduling::Scheduling;
 use crate::signals::{AltStack, Pending};
@@ -105,6 +106,9 @@ pub struct Green {
     /// Has used up a time slice since it last parked.
     pub(crate) computes: Cell<bool>,
     pub waiting: Cell<Waiting>,
+    /// The last wait on a futex ended with a wake-up for nothing: `in_vain` tells which.
+    pub(crate) waited_in_vain: Cell<bool>,
+    pub(crate) in_vain: Cell<InVain>,
     /// Where the program stands while it is in a call (its return address), for reports.
     pub(crate) where_from: Cell<usize>,
     /// The program's stack pointer there; 0 if it is not known.
@@ -165,6 +169,8 @@ impl Green {
             timed: Cell::new(false),
             computes: Cell::new(false),
             waiting: Cell::new(Waiting::Nothing),
+            waited_in_vain: Cell::new(false),
+            in_vain: Cell::new(InVain::NEVER),
             where_from: Cell::new(0),
             stack_at: Cell::new(0),
             stack_low: Cell::new(0),
@@ -198,6 +204,7 @@ impl Green {
         self.timed.set(false);
         self.computes.set(false);
         self.waiting.set(Waiting::Nothing);
+        self.waited_in_vain.set(false);
         self.where_from.set(0);
         self.stack_at.set(0);
         self.stack_low.set(0);

@@ -295,12 +295,17 @@ pub(super) fn wait_on(
             return Done(in_kernel());
         }
     }
-    let waiter = Waiter::new(hub, word, bits);
+    let waiter = Waiter::at_old_place(hub, word, bits);
     if let Err(error) = waiter.enqueue_if(unchanged) {
         return Done(error);
     }
     Done(match await_wake(hub, &waiter, until) {
-        End::Woken => 0,
+        End::Woken => {
+            if user::load(waiter.key()) == Ok(value) {
+                waiter.was_in_vain(hub);
+            }
+            0
+        }
         End::TimedOut => ETIMEDOUT,
         End::Interrupted => ERESTARTSYS,
     })

@@ -6,6 +6,7 @@ use crate::hub::{current_hub, Hub};
 use crate::list::List;
 use crate::lock::{self, Guard, ProgramLock};
 use crate::sys;
+use core::cmp::Reverse;
 use core::ptr;
 use core::sync::atomic::{fence, AtomicU32, AtomicUsize, Ordering::*};
 
@@ -88,11 +89,12 @@ impl Bucket {
         waiting.store(waiting.load(Relaxed) - 1, Relaxed);
     }
 
-    /// Links an announced waiter, behind all of its rank.
+    /// Links an announced waiter, behind all that are to be woken first.
     #[inline]
     pub fn push(&mut self, waiter: &Waiter) {
+        let order = |waiter: &Waiter| (Reverse(waiter.rank), waiter.turn.get());
         // SAFETY: a waiter is pushed once, and leaves or is woken before it ends.
-        unsafe { self.waiters.push_before(waiter, |other| other.rank < waiter.rank) };
+        unsafe { self.waiters.push_before(waiter, |other| order(other) > order(waiter)) };
         waiter.queued.set(true);
         if waiter.role.get() == Role::Pi {
             PI_WAITING.fetch_add(1, Relaxed);

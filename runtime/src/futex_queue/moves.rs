@@ -1,7 +1,7 @@
 //! Operations on the queues of two words: both are locked, and what they do they do to both at once.
 
 use super::bucket::{two, Bucket, Woken};
-use super::{Role, Waiter, EAGAIN, EINVAL};
+use super::{Role, Turn, Waiter, EAGAIN, EINVAL};
 use crate::green_thread::{Green, Waiting};
 use crate::hub::current_hub;
 use crate::user;
@@ -13,6 +13,7 @@ fn transfer(source: &mut Bucket, target: Option<&mut Bucket>, waiter: &Waiter, t
     source.unlink(waiter);
     waiter.key.store(to, Relaxed);
     waiter.role.set(role);
+    waiter.turn.set(Turn::last());
     let target = target.unwrap_or(source);
     target.announce();
     target.push(waiter);
