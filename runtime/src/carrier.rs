@@ -84,22 +84,44 @@ pub struct Entering {
     pub rdx: usize,
 }
 
-/// Read by assembly through `Frame::carrier`: `inside` at 0, `attention` at 4, `entering` at 8.
+/// Read by assembly. `attention` and `wary` lie side by side: the entry looks at both at once.
 #[repr(C)]
 pub struct Carrier {
     /// Non-zero while the carrier executes the runtime. The signal handler then only queues.
     pub inside: AtomicU32,
     /// Non-zero if something is to be looked at before the program goes on: a queued signal, a used-up time slice.
     pub attention: AtomicU32,
+    /// What the dispatcher must look into before any call: `VFORK_CHILD` and so on.
+    pub wary: AtomicU32,
     /// Written by whoever is inside.
     pub entering: core::cell::UnsafeCell<Entering>,
 }
 
+/// Bit of `wary`: a child made with CLONE_VM|CLONE_VFORK may be running in our memory.
+pub const VFORK_CHILD: u32 = 1;
+/// Bit of `wary`: a kernel thread with a carrier's thread pointer may exist.
+pub const SHARED_TLS: u32 = 2;
+/// Bit of `wary`: no timer ends time slices, so each call ends a turn.
+pub const NO_TIMER: u32 = 4;
+
 impl Carrier {
+    /// Sets or clears a bit of `wary`. Only the carrier does that.
+    pub(crate) fn set_wary(&self, bit: u32, on: bool) {
+        let others = self.wary.load(Relaxed) & !bit;
+        self.wary.store(if on { others | bit } else { others }, SeqCst);
+    }
+
+    /// Whether the caller may be somebody else with our thread pointer: thread ids are to be compared.
+    #[inline]
+    pub(crate) fn may_be_stranger(&self) -> bool {
+        self.wary.load(Relaxed) & (VFORK_CHILD | SHARED_TLS) != 0
+    }
+
     pub(crate) fn new() -> Self {
         Carrier {
             inside: AtomicU32::new(1),
             attention: AtomicU32::new(0),
+            wary: AtomicU32::new(0),
             entering: core::cell::UnsafeCell::new(Entering {
                 to: 0,
                 from: core::ptr::null(),
@@ -110,6 +132,12 @@ impl Carrier {
                 rdx: 0,
             }),
         }
+    }
+
+    /// Whether the dispatcher has something to look into before the next call.
+    #[inline]
+    pub fn must_look(&self) -> bool {
+        self.attention.load(Relaxed) | self.wary.load(Relaxed) != 0
     }
 
     /// Makes a system call of up to four arguments that ends with `-EINTR` if attention is wanted, with no window

@@ -4,6 +4,7 @@ use crate::calls::{
     self, cpu_clock, credentials, dirents, fds, futex, futex2, ids, io, mapping, names, poll, process, sched, signal,
     socket, thread, time, timer, wait, Call, Outcome, Reason,
 };
+use crate::carrier::{NO_TIMER, SHARED_TLS, VFORK_CHILD};
 use crate::config::Config;
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -13,12 +14,16 @@ use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::*};
 
 /// Numbers from here on are passed on unseen.
 pub const NUMBERS: usize = 512;
-/// Bit of `gp_interest`: green threads' calls come to `gp_dispatch`.
-const GREEN: u8 = 1;
-/// Bit of `gp_interest`: foreign threads' calls come to `gp_dispatch_foreign`.
-const FOREIGN: u8 = 2;
-/// Bit of `gp_interest`: guests' calls come to `gp_dispatch_guest`.
-const GUEST: u8 = 4;
+/// Bit of `gp_interest`: green threads' calls come to the dispatcher.
+pub const GREEN: u8 = 1;
+/// Bit of `gp_interest`: foreign threads' calls do.
+pub const FOREIGN: u8 = 2;
+/// Bit of `gp_interest`: guests' calls do.
+pub const GUEST: u8 = 4;
+/// Bit of `gp_interest`: reads the descriptor that is its first argument, and comes only if that may wait.
+pub const READS: u8 = 8;
+/// Bit of `gp_interest`: writes it, as `READS`.
+pub const WRITES: u8 = 16;
 
 /// Read by the entry before it saves anything.
 #[no_mangle]
@@ -93,6 +98,8 @@ const ROWS: &[Row] = &[
     // descriptors' lives, which the reactor follows
     row(libc::SYS_pipe, With(Module::Os), socket::pipe),
     row(libc::SYS_pipe2, With(Module::Os), socket::pipe),
+    row(libc::SYS_eventfd, With(Module::Os), io::eventfd),
+    row(libc::SYS_eventfd2, With(Module::Os), io::eventfd),
     shared(libc::SYS_close, Always, fds::close, fds::close),
     shared(libc::SYS_close_range, Always, fds::close_range, fds::close_range),
     shared(libc::SYS_dup, Always, fds::dup, fds::dup),
@@ -244,6 +251,15 @@ pub fn open_for_clone() {
     }
 }
 
+/// Of the calls that `never_waits` is asked about.
+const fn direction(number: i64) -> u8 {
+    match number {
+        libc::SYS_read | libc::SYS_readv | libc::SYS_pread64 | libc::SYS_preadv => READS,
+        libc::SYS_write | libc::SYS_writev | libc::SYS_pwrite64 | libc::SYS_pwritev => WRITES,
+        _ => 0,
+    }
+}
+
 /// Opens the rows that `config` switches on.
 pub fn open(config: &Config) {
     let modules = config.modules;
@@ -255,7 +271,7 @@ pub fn open(config: &Config) {
         };
         if on {
             let foreign = if row.foreign.is_some() { FOREIGN } else { 0 };
-            gp_interest[row.number as usize].store(GREEN | foreign, Release);
+            gp_interest[row.number as usize].store(GREEN | foreign | direction(row.number), Release);
         }
     }
 }
@@ -321,28 +337,28 @@ pub enum Way {
     Quiet = 2,
 }
 
-/// A green thread stands at a system call instruction.
+/// A thread stands at a system call instruction that is ours.
 ///
 /// # Safety
-/// Called by the entry with the frame that it built.
+/// Called by the entry with the frame that it built and the calling thread's hub, if it is a carrier.
 #[no_mangle]
-unsafe extern "C" fn gp_dispatch(frame: &mut Frame) -> Way {
+unsafe extern "C" fn gp_dispatch(frame: &mut Frame, hub: Option<&'static Hub>) -> Way {
     // SAFETY: sites are never freed.
     let site = unsafe { &*frame.site };
     frame.number = frame.rax;
     frame.rip = site.pass;
-    let hub_pointer = carrier::hub_pointer();
-    frame.carrier = hub_pointer.cast();
-    // SAFETY: the entry comes here only where the word is not null.
-    let hub: &'static Hub = unsafe { &*hub_pointer };
-    if hub.shared_tls.load(Relaxed) && sys::gettid() != hub.tid.load(Relaxed) {
-        // SAFETY: the frame is the entry's.
-        return unsafe { gp_dispatch_foreign(frame) };
+    let Some(hub) = hub else {
+        return if carrier::guest_pointer().is_null() { foreign(frame) } else { guest::dispatch(frame) };
+    };
+    frame.carrier = core::ptr::from_ref(hub).cast();
+    let wary = hub.carrier.wary.load(Relaxed);
+    if wary & SHARED_TLS != 0 && sys::gettid() != hub.tid.load(Relaxed) {
+        return foreign(frame);
     }
     if hub.carrier.inside.load(Relaxed) != 0 {
         return Way::Quiet;
     }
-    if hub.vfork_child.load(Relaxed) && !child_has_gone(hub) {
+    if wary & VFORK_CHILD != 0 && !child_has_gone(hub) {
         return Way::Quiet;
     }
     hub.carrier.inside.store(1, Relaxed);
@@ -360,7 +376,7 @@ fn child_has_gone(hub: &'static Hub) -> bool {
         return false;
     }
     hub.carrier.inside.store(1, Relaxed);
-    hub.vfork_child.store(false, Relaxed);
+    hub.carrier.set_wary(VFORK_CHILD, false);
     hub.signals.take_mask_back();
     true
 }
@@ -379,7 +395,9 @@ fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
         hub.carrier.call_attention();
         return Way::Exit;
     }
-    hub.slice.make_up(hub);
+    if hub.carrier.wary.load(Relaxed) & NO_TIMER != 0 {
+        hub.slice.make_up(hub);
+    }
     green.where_from.set(site.syscall + 2);
     green.stack_at.set(frame.rsp);
     match GREEN_CALLS[frame.number & (NUMBERS - 1)](hub, frame) {
@@ -400,22 +418,16 @@ fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
     }
 }
 
-/// A foreign kernel thread stands at a system call instruction that concerns green threads.
-///
-/// # Safety
-/// Called by the entry with the frame that it built.
-#[no_mangle]
-unsafe extern "C" fn gp_dispatch_foreign(frame: &mut Frame) -> Way {
-    // SAFETY: sites are never freed.
-    let site = unsafe { &*frame.site };
-    frame.number = frame.rax;
-    frame.rip = site.pass;
+/// The call of a foreign kernel thread that concerns green threads.
+#[cold]
+fn foreign(frame: &mut Frame) -> Way {
     let Some(hub) = crate::hub::first() else {
         return first_thread(frame);
     };
     if let Some(Outcome::Done(result)) = foreign_call(frame.number).map(|call| call(hub, frame)) {
         frame.rax = result as usize;
-        frame.rip = site.resume;
+        // SAFETY: sites are never freed.
+        frame.rip = unsafe { (*frame.site).resume };
     }
     Way::Quiet
 }

@@ -17,10 +17,14 @@
 //! `gp_restorer` describes itself to unwinders as a signal frame (DWARF: CFA and registers are read from the ucontext
 //! that the stack pointer points to), like libc's own restorer, so that exceptions, cancellation and debuggers pass.
 
+use crate::carrier::{Carrier, Entering};
 use crate::frame::Frame;
 use core::arch::global_asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+// `inside` has no offset below.
+const _: () = assert!(offset_of!(Carrier, inside) == 0);
 
 global_asm!(
     r#"
@@ -126,7 +130,7 @@ gp_exit:
     mov r12, [rbx + {carrier}]
 gp_exit_check:
     mov dword ptr [r12], 0
-    cmp dword ptr [r12 + 4], 0
+    cmp dword ptr [r12 + {attention}], 0
     jne gp_exit_retry
     GP_RESTORE
 gp_exit_jump:
@@ -157,10 +161,10 @@ gp_exit_quiet:
 gp_enter:
     .cfi_startproc
     .cfi_undefined rip
-    mov rsp, [r12 + 8]
+    mov rsp, [r12 + {to}]
     mov rdi, rsp
-    mov rsi, [r12 + 16]
-    mov rcx, [r12 + 24]
+    mov rsi, [r12 + {from}]
+    mov rcx, [r12 + {bytes}]
     cld
     rep movsb
     # As after the kernel's own delivery.
@@ -168,13 +172,13 @@ gp_enter:
     ldmxcsr [rip + gp_default_mxcsr]
 gp_enter_check:
     mov dword ptr [r12], 0
-    cmp dword ptr [r12 + 4], 0
+    cmp dword ptr [r12 + {attention}], 0
     jne gp_enter_attention
-    mov rdi, [r12 + 40]
-    mov rsi, [r12 + 48]
-    mov rdx, [r12 + 56]
+    mov rdi, [r12 + {to_rdi}]
+    mov rsi, [r12 + {to_rsi}]
+    mov rdx, [r12 + {to_rdx}]
     xor eax, eax
-    jmp [r12 + 32]
+    jmp [r12 + {to_rip}]
 gp_enter_end:
     .balign 4
 gp_default_mxcsr:
@@ -236,7 +240,7 @@ gp_restorer_again:
     jnz gp_enter
 gp_sigreturn_check:
     mov dword ptr [r12], 0
-    cmp dword ptr [r12 + 4], 0
+    cmp dword ptr [r12 + {attention}], 0
     jne gp_restorer_again
     mov rsp, rbx
     mov eax, 15
@@ -278,6 +282,14 @@ gp_kernel_restorer:
     vector = const offset_of!(Frame, vector),
     eflags = const offset_of!(Frame, flags),
     carrier = const offset_of!(Frame, carrier),
+    attention = const offset_of!(Carrier, attention),
+    to = const offset_of!(Carrier, entering) + offset_of!(Entering, to),
+    from = const offset_of!(Carrier, entering) + offset_of!(Entering, from),
+    bytes = const offset_of!(Carrier, entering) + offset_of!(Entering, bytes),
+    to_rip = const offset_of!(Carrier, entering) + offset_of!(Entering, rip),
+    to_rdi = const offset_of!(Carrier, entering) + offset_of!(Entering, rdi),
+    to_rsi = const offset_of!(Carrier, entering) + offset_of!(Entering, rsi),
+    to_rdx = const offset_of!(Carrier, entering) + offset_of!(Entering, rdx),
     rip = const offset_of!(Frame, rip),
     rsp = const offset_of!(Frame, rsp),
     rdi = const offset_of!(Frame, rdi),

@@ -5,6 +5,7 @@
 //! that it waits on.
 
 use crate::list::{Iter, Linked, Links, List};
+use crate::never_waits;
 use core::cell::Cell;
 
 /// What a descriptor refers to, as far as calls care.
@@ -88,6 +89,8 @@ pub struct Entry {
     pub empty: bool,
     /// For a file: whether its writes wait for the disk (O_SYNC, O_DSYNC, O_DIRECT), once asked.
     pub synchronous: Option<bool>,
+    /// How much may be added to an eventfd before its counter could be full. Counts only while it is private.
+    room: u64,
     /// The number at which this process made the other end, or -1. Only a hint where to look for who waits.
     peer: i32,
 }
@@ -105,6 +108,7 @@ impl Entry {
         drains: false,
         empty: false,
         synchronous: None,
+        room: 0,
         peer: -1,
     };
 
@@ -222,8 +226,32 @@ impl FdTable {
         self.entry(fd).plain = plain;
     }
 
+    /// This process has just made the eventfd `fd`. The kernel's counters add to some, one at a time: half is left to them.
+    pub fn made_counter(&mut self, fd: i32) {
+        // The number may have been closed where we could not see it.
+        if self.known(fd).is_some_and(|entry| !entry.has_waiters()) {
+            self.forget(fd);
+        }
+        self.mark_private(fd);
+        let entry = self.entry(fd);
+        entry.kind = Some(Kind::Anonymous);
+        entry.room = u64::MAX / 2;
+    }
+
+    /// Whether `value` can be added to the eventfd `fd` without a wait, as far as we know; it is then counted as added.
+    pub fn take_room(&mut self, fd: i32, value: u64) -> bool {
+        if !self.is_private(fd) {
+            return false;
+        }
+        let room = &mut self.entry(fd).room;
+        let left = room.checked_sub(value);
+        *room = left.unwrap_or(0);
+        left.is_some()
+    }
+
     /// The program is about to change flags or timeouts of `fd`.
     pub fn flags_change(&mut self, fd: i32) {
+        never_waits::forget(fd);
         if let Some(entry) = self.known(fd) {
             entry.plain = false;
             entry.synchronous = None;
@@ -343,6 +371,7 @@ impl FdTable {
 
     /// The number no longer means what it meant: forget kind and registration. Waiters must have been moved.
     pub fn forget(&mut self, fd: i32) {
+        never_waits::forget(fd);
         let Some(entry) = self.known(fd) else { return };
         debug_assert!(!entry.has_waiters());
         let peer = entry.peer;
@@ -357,6 +386,7 @@ impl FdTable {
         self.forget_private();
         let mut kept = Vec::new();
         for (fd, entry) in self.entries.iter_mut().enumerate() {
+            never_waits::forget(fd as i32);
             if entry.kept {
                 kept.push(fd as i32);
             }

@@ -50,6 +50,6 @@ impl Hub {
     /// executes a program, or a thread that was made without a thread pointer of its own.
     #[inline]
     pub fn is_stranger(&self) -> bool {
-        (self.vfork_child.load(Relaxed) || self.shared_tls.load(Relaxed)) && sys::gettid() != self.tid.load(Relaxed)
+        self.carrier.may_be_stranger() && sys::gettid() != self.tid.load(Relaxed)
     }
 }

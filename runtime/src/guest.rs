@@ -1,7 +1,7 @@
 //! Guest mode: parking is done by somebody else's hub, gevent's for one, through a callback of a kernel thread.
 //!
 //! ```text
-//!  C driver ──▶ site ──▶ entry ──▶ gp_dispatch_guest ──▶ call: try … EAGAIN ──▶ Guest::ask ──▶ the callback
+//!  C driver ──▶ site ──▶ entry ──▶ guest::dispatch ──▶ call: try … EAGAIN ──▶ Guest::ask ──▶ the callback
 //!      ▲                                                   ▲                                    │ switches to
 //!      │                                                   │                                    ▼ other greenlets
 //!      └───────────── answer ◀──────────────────────────── try again ◀───────────── ready, timed out, given up, pass
@@ -275,16 +275,11 @@ impl Guest {
     }
 }
 
-/// A guest stands at a system call instruction.
-///
-/// # Safety
-/// Called by the entry with the frame that it built.
-#[no_mangle]
-unsafe extern "C" fn gp_dispatch_guest(frame: &mut Frame) -> Way {
+/// A guest stands at a system call instruction that is ours.
+#[cold]
+pub(crate) fn dispatch(frame: &mut Frame) -> Way {
     // SAFETY: sites are never freed.
     let site = unsafe { &*frame.site };
-    frame.number = frame.rax;
-    frame.rip = site.pass;
     let Some((hub, guest)) = current().and_then(|hub| Some((hub, hub.guest.as_ref()?))) else { return Way::Quiet };
     let Some(call) = dispatch::guest_call(frame.number) else { return Way::Quiet };
     if !guest.is_own_thread() {

@@ -107,12 +107,8 @@ pub struct Hub {
     remote_waiting: AtomicBool,
     /// The hub waits in the kernel, or is about to: whoever has something for it must wake the reactor.
     sleeping: AtomicBool,
-    /// A child made with CLONE_VM|CLONE_VFORK may be running in our memory: compare thread ids.
-    pub vfork_child: AtomicBool,
     /// What the last thread gave to `exit`: the status of the process if its threads end one by one.
     pub(crate) exit_status: Cell<i32>,
-    /// A kernel thread with a carrier's thread pointer may exist: from now on every call asks who makes it.
-    pub shared_tls: AtomicBool,
     /// Kernel threads that are no carrier may exist in the process.
     pub foreign_threads: AtomicBool,
     pub signals: signals::HubSignals,
@@ -233,9 +229,7 @@ impl Hub {
             remote: Lock::new(Vec::new()),
             remote_waiting: AtomicBool::new(false),
             sleeping: AtomicBool::new(false),
-            vfork_child: AtomicBool::new(false),
             exit_status: Cell::new(0),
-            shared_tls: AtomicBool::new(false),
             foreign_threads: AtomicBool::new(false),
             signals: signals::HubSignals::new(),
             slice: Slice::new(config.slice),
@@ -411,8 +405,7 @@ impl Hub {
         self.remote.lock().clear();
         self.remote_waiting.store(false, Relaxed);
         self.sleeping.store(false, Relaxed);
-        self.vfork_child.store(false, Relaxed);
-        self.shared_tls.store(false, Relaxed);
+        self.carrier.wary.store(0, Relaxed);
         self.foreign_threads.store(false, Relaxed);
         // SAFETY: as for this function.
         unsafe { lock::only_one_thread() };

@@ -22,6 +22,7 @@ pub mod hub;
 pub mod list;
 pub mod lock;
 pub mod modules;
+pub mod never_waits;
 pub mod offload;
 pub mod reactor;
 pub mod ready_queue;

@@ -4,6 +4,7 @@
 //! runtime leaves a mark, which the way out serves; one that interrupts the program redirects it (`deliver::preempt`).
 //! A tick ends a turn only if the turn began before the tick before.
 
+use crate::carrier::NO_TIMER;
 use crate::hub::Hub;
 use crate::signals::{self, Info, SIGSETXID};
 use crate::sys;
@@ -22,8 +23,6 @@ pub struct Slice {
     /// The hub's count of turns at the last tick.
     turn: Cell<u32>,
     over: Cell<bool>,
-    /// There should be a timer, and the kernel refused one: pending signals and timers of a user are limited.
-    missing: Cell<bool>,
 }
 
 /// The kernel's `struct sigevent`.
@@ -46,7 +45,7 @@ pub(crate) fn is_tick(info: &Info) -> bool {
 
 impl Slice {
     pub(crate) fn new(length: Option<Duration>) -> Self {
-        Slice { length, timer: Cell::new(-1), turn: Cell::new(0), over: Cell::new(false), missing: Cell::new(false) }
+        Slice { length, timer: Cell::new(-1), turn: Cell::new(0), over: Cell::new(false) }
     }
 
     /// Starts the timer, if there is none yet. Called when there is a second green thread.
@@ -80,17 +79,15 @@ impl Slice {
                 sys!(libc::SYS_timer_settime, timer, 0, &setting as *const libc::itimerspec, 0);
                 self.timer.set(timer);
             }
-            self.missing.set(made != 0);
+            // Pending signals and timers of a user are limited.
+            hub.carrier.set_wary(NO_TIMER, made != 0);
         }
     }
 
     /// For as long as there is no timer each call ends a turn, and asks for a timer again.
-    #[inline]
     pub(crate) fn make_up(&self, hub: &Hub) {
-        if self.missing.get() {
-            self.start(hub);
-            self.end_turn(hub);
-        }
+        self.start(hub);
+        self.end_turn(hub);
     }
 
     /// A tick has come: whether the turn that it found has used up its slice.
@@ -121,6 +118,5 @@ impl Slice {
         // Timers are not inherited.
         self.timer.set(-1);
         self.over.set(false);
-        self.missing.set(false);
     }
 }

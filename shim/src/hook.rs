@@ -4,7 +4,6 @@
 //! in a thread that somebody has cancelled, goes to libc's own function, whose cancellation points and `syscall`
 //! instructions do the rest.
 
-use core::sync::atomic::Ordering::*;
 use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::hub::Hub;
 
@@ -13,7 +12,7 @@ use greenpatch_runtime::hub::Hub;
 pub fn short_way(call: impl FnOnce(&'static Hub) -> Option<isize>) -> Option<isize> {
     let inside = Inside::enter()?;
     let hub = inside.hub();
-    if !hub.others_alive() || hub.current().cancel_marked.get() || hub.carrier.attention.load(Relaxed) != 0 {
+    if !hub.others_alive() || hub.current().cancel_marked.get() || hub.carrier.must_look() {
         return None;
     }
     call(hub)

@@ -2,8 +2,10 @@
 //   micro NAME [MILLISECONDS]
 // Prints the time of one operation: wall time, and CPU time of the whole process. A round trip is two hand-overs.
 #include "bench.h"
+#include <fcntl.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 static long rounds; // of the present measurement
@@ -192,6 +194,39 @@ static void socket_calls(void) {
     close(fds[0]), close(fds[1]);
 }
 
+static void null_calls(void) {
+    int fd = open("/dev/null", O_RDWR);
+    char byte = 'x';
+    for (long i = 0; i < rounds; i++) {
+        CHECK_EQ(write(fd, &byte, 1), 1);
+        CHECK_EQ(read(fd, &byte, 1), 0);
+    }
+    close(fd);
+}
+
+// By way of libc's own instructions: these functions are not hooked by name.
+static void file_calls(void) {
+    char path[] = "/tmp/micro-XXXXXX", byte = 'x';
+    int fd = mkstemp(path);
+    CHECK_OK(fd);
+    CHECK_OK(unlink(path));
+    for (long i = 0; i < rounds; i++) {
+        CHECK_EQ(pwrite(fd, &byte, 1, 0), 1);
+        CHECK_EQ(pread(fd, &byte, 1, 0), 1);
+    }
+    close(fd);
+}
+
+static void event_calls(void) {
+    int fd = eventfd(0, 0);
+    uint64_t one = 1;
+    for (long i = 0; i < rounds; i++) {
+        CHECK_EQ(write(fd, &one, 8), 8);
+        CHECK_EQ(read(fd, &one, 8), 8);
+    }
+    close(fd);
+}
+
 static void other_call(void) {
     for (long i = 0; i < rounds; i++)
         getppid();
@@ -220,6 +255,10 @@ static const struct {
     {"socket_calls_unarmed", socket_calls, NONE},
     {"socket_calls_alone", socket_calls, ENDED},
     {"socket_calls_others", socket_calls, PARKED},
+    {"null_calls_alone", null_calls, ENDED},
+    {"null_calls_others", null_calls, PARKED},
+    {"file_calls_others", file_calls, PARKED},
+    {"event_calls_others", event_calls, PARKED},
     {"other_call_unarmed", other_call, NONE},
     {"other_call_alone", other_call, ENDED},
     {"other_call_others", other_call, PARKED},

@@ -12,6 +12,7 @@
 pub(crate) mod block;
 pub(crate) mod buffers;
 mod device;
+mod event;
 mod file;
 mod ipc;
 mod locks;
@@ -19,6 +20,7 @@ mod moving;
 mod pipe;
 mod ring;
 
+pub use event::eventfd;
 pub use file::{copy_file_range, fdatasync, fsync, open, openat, sync_file_range};
 pub use ipc::{mq_timedreceive, mq_timedsend, msgrcv, msgsnd, semop, semtimedop};
 pub use locks::flock;
@@ -31,7 +33,7 @@ use crate::fd_table::Kind;
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::modules::Module;
-use crate::sys;
+use crate::{never_waits, sys};
 use block::Cannot;
 use buffers::Buffers;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -99,7 +101,7 @@ fn read_any(hub: &'static Hub, frame: &Frame, kind: Kind, buffers: &Buffers) -> 
         Kind::Pipe => or_help(hub, frame, pipe::read(hub, fd, buffers)),
         Kind::File => file::read(hub, frame, fd, buffers, HERE),
         Kind::Character => device::read_device(hub, frame, fd),
-        Kind::Anonymous => device::read_object(hub, frame, fd, buffers),
+        Kind::Anonymous => event::read(hub, frame, fd, buffers),
         Kind::Directory => Pass(Reason::NotOurs),
     }
 }
@@ -110,7 +112,7 @@ fn write_any(hub: &'static Hub, frame: &Frame, kind: Kind, buffers: &Buffers) ->
         Kind::Socket => socket::write(hub, frame, fd, buffers),
         Kind::Pipe => or_help(hub, frame, pipe::write(hub, fd, buffers)),
         Kind::Character => device::write_device(hub, frame, fd),
-        Kind::Anonymous => device::write_object(hub, frame, fd, buffers),
+        Kind::Anonymous => event::write(hub, frame, fd, buffers),
         Kind::File => file::write(hub, frame, fd),
         Kind::Directory => Pass(Reason::NonBlocking),
     }
@@ -194,9 +196,19 @@ pub fn pwritev2(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     }
 }
 
+/// The signal may have been ours: libc's own function makes the call again.
+#[inline]
+fn unless_interrupted(result: isize) -> Option<isize> {
+    (result != super::error(libc::EINTR)).then_some(result)
+}
+
 /// For the hook by name: reads if that takes one call and cannot block. `None`: libc's own function is to be called.
 #[inline]
 pub fn try_read(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> {
+    if never_waits::read(fd) {
+        // SAFETY: the program's own buffer.
+        return unless_interrupted(unsafe { sys!(libc::SYS_read, fd, buffer, len) });
+    }
     let kind = ours(hub, fd).ok()?;
     let result = match kind {
         Kind::Socket if len != 0 => return socket::try_recv(hub, fd, buffer, len, 0),
@@ -205,6 +217,7 @@ pub fn try_read(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> 
             return None;
         }
         Kind::Pipe => read_nowait(fd, Buffers::one(buffer, len).pointer(), 1, HERE),
+        Kind::Anonymous => return event::try_read(fd, buffer, len),
         _ => return None,
     };
     if result == super::error(libc::EAGAIN) {
@@ -217,10 +230,15 @@ pub fn try_read(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> 
 /// For the hook by name, as `try_read`. What it has begun libc's own function goes on with.
 #[inline]
 pub fn try_write(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> {
+    if never_waits::write(fd) {
+        // SAFETY: the program's own buffer.
+        return unless_interrupted(unsafe { sys!(libc::SYS_write, fd, buffer, len) });
+    }
     let buffers = Buffers::one(buffer, len);
     let result = match ours(hub, fd).ok()? {
         Kind::Socket => return socket::try_write(hub, fd, buffer, len),
         Kind::Pipe => write_nowait(fd, buffers.pointer(), 1),
+        Kind::Anonymous => return event::try_write(hub, fd, buffer, len),
         _ => return None,
     };
     pipe::note_write(hub, fd, result);

@@ -3,11 +3,11 @@
 use super::thread::CloneArgs;
 use super::Outcome::{self, Done, Pass};
 use super::Reason;
+use crate::carrier::{SHARED_TLS, VFORK_CHILD};
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::{robust, scheduling, signals, stack_pool, sys, user};
 use core::mem::offset_of;
-use core::sync::atomic::Ordering::*;
 
 /// A clone or clone3 that is not one of libc's threads.
 pub fn clone(hub: &'static Hub, frame: &mut Frame, flags: u64) -> Outcome {
@@ -21,12 +21,12 @@ pub fn clone(hub: &'static Hub, frame: &mut Frame, flags: u64) -> Outcome {
     } else if has(libc::CLONE_THREAD) {
         hub.foreign_thread_added();
         if !has(libc::CLONE_SETTLS) {
-            hub.shared_tls.store(true, SeqCst);
+            hub.carrier.set_wary(SHARED_TLS, true);
         }
     } else {
         // A process that shares our memory for as long as it likes.
         hub.foreign_thread_added();
-        hub.shared_tls.store(true, SeqCst);
+        hub.carrier.set_wary(SHARED_TLS, true);
     }
     Pass(Reason::NotOurs)
 }
@@ -35,14 +35,14 @@ pub fn clone(hub: &'static Hub, frame: &mut Frame, flags: u64) -> Outcome {
 /// entries compare thread ids until the caller is back.
 pub fn before_vfork(hub: &Hub) {
     hub.reactor.forget_private();
-    hub.vfork_child.store(true, SeqCst);
+    hub.carrier.set_wary(VFORK_CHILD, true);
     hub.child_unscheduled.set(hub.current().scheduling.is_own());
     hub.signals.lend_mask(hub.current());
 }
 
 /// The caller of vfork is back.
 pub fn after_vfork(hub: &Hub) {
-    hub.vfork_child.store(false, SeqCst);
+    hub.carrier.set_wary(VFORK_CHILD, false);
     hub.signals.take_mask_back();
 }
 

@@ -84,9 +84,12 @@ impl Hub {
 
     /// Lets every other ready green thread run first. False if there was none.
     pub fn yield_now(&self) -> bool {
-        self.look(false);
+        // While somebody is ready, timers are served every so many turns.
         if self.ready.is_empty() {
-            return false;
+            self.look(false);
+            if self.ready.is_empty() {
+                return false;
+            }
         }
         let green = self.current();
         self.make_ready(green);

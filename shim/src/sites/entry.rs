@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  stub ──▶ gp_entry   rcx = &Site, rcx and r11 free (the instruction clobbers both), the rest as at the instruction
-//!             │  not a number of ours, or not a green thread: jump to Site::pass, nothing saved
+//!             │  not a number of ours, not a green thread, or a descriptor that never waits:
+//!             │  jump to Site::pass, nothing saved
 //!             ▼
 //!           step over the red zone, save a Frame and the vector registers on the program's stack
 //!             ▼
@@ -18,8 +19,11 @@
 use super::Entries;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
-use greenpatch_runtime::dispatch::NUMBERS;
+use greenpatch_runtime::carrier::Carrier;
+use greenpatch_runtime::dispatch::{FOREIGN, GREEN, GUEST, NUMBERS, READS, WRITES};
+use greenpatch_runtime::fd_table::{READ, WRITE};
 use greenpatch_runtime::frame::{CallSite, Frame};
+use greenpatch_runtime::never_waits;
 
 /// Bytes of a frame, a multiple of 64 so that the vector area below it is aligned.
 const FRAME: usize = (size_of::<Frame>() + 63) & !63;
@@ -30,6 +34,8 @@ const _: () = assert!(offset_of!(Frame, site) == 112);
 const _: () = assert!(offset_of!(Frame, rbx) == 56);
 const _: () = assert!(offset_of!(CallSite, syscall) == 24);
 const _: () = assert!(offset_of!(CallSite, pass) == 0);
+// Both are looked at in one word.
+const _: () = assert!(offset_of!(Carrier, wary) == offset_of!(Carrier, attention) + 4);
 
 global_asm!(
     r#"
@@ -43,111 +49,97 @@ global_asm!(
 .globl gp_entry_end
 .hidden gp_interest
 .hidden gp_dispatch
-.hidden gp_dispatch_foreign
-.hidden gp_dispatch_guest
+.hidden gp_never_waits
 .hidden gp_xsave_size
 .hidden gp_xsave_features
 .globl gp_entry
-.type gp_entry,@function
+
+# Jumps to \pass if the kernel is to perform call rax at once. r11 is lost.
+.macro GP_UNLESS_OURS pass
+    cmp rax, {numbers}
+    jae \pass
+    lea r11, [rip + gp_interest]
+    cmp byte ptr [r11 + rax], 0
+    je \pass
+    mov r11, [rip + gp_tls@GOTTPOFF]
+    mov r11, fs:[r11]
+    test r11, r11
+    jz 3f
+    # A green thread. `attention` and `wary` are next to each other.
+    cmp qword ptr [r11 + {attention}], 0
+    lea r11, [rip + gp_interest]
+    jne 2f
+    test byte ptr [r11 + rax], {reads} + {writes}
+    jz 2f
+    cmp rdi, {descriptors}
+    jae 2f
+    test byte ptr [r11 + rax], {reads}
+    lea r11, [rip + gp_never_waits]
+    jz 1f
+    test byte ptr [r11 + rdi], {read}
+    jnz \pass
+    jmp 5f
+1:
+    test byte ptr [r11 + rdi], {write}
+    jnz \pass
+    jmp 5f
+2:
+    test byte ptr [r11 + rax], {green}
+    jz \pass
+    jmp 5f
+3:
+    mov r11, [rip + gp_tls@GOTTPOFF]
+    cmp qword ptr fs:[r11 + 16], 0
+    lea r11, [rip + gp_interest]
+    jne 4f
+    test byte ptr [r11 + rax], {foreign}
+    jz \pass
+    jmp 5f
+4:
+    test byte ptr [r11 + rax], {guest}
+    jz \pass
+5:
+.endm
+
+# As gp_entry, for sites outside libc: the instruction keeps the flags, and inlined code may rely on it.
+.type gp_entry_wide,@function
 .p2align 4
-gp_entry:
+gp_entry_wide:
     .cfi_startproc
     .cfi_def_cfa rsp, 0
     # DW_CFA_val_expression rip: breg2 (rcx) 24, deref, lit2, plus
     .cfi_escape 0x16, 16, 5, 0x72, 0x18, 0x06, 0x32, 0x22
-    cmp rax, {numbers}
-    jae 9f
-    lea r11, [rip + gp_interest]
-    test byte ptr [r11 + rax], 7
-    jz 9f
-    mov r11, [rip + gp_tls@GOTTPOFF]
-    cmp qword ptr fs:[r11], 0
-    lea r11, [rip + gp_interest]
-    je 8f
-    test byte ptr [r11 + rax], 1
-    jz 9f
-    lea r11, [rip + gp_dispatch]
-    jmp 7f
+    lea rsp, [rsp - 128]
+    .cfi_def_cfa rsp, 128
+    pushfq
+    .cfi_def_cfa rsp, 136
+    GP_UNLESS_OURS 8f
+    lea r11, [rsp + 136]
+    jmp gp_entry_save
 8:
-    mov r11, [rip + gp_tls@GOTTPOFF]
-    cmp qword ptr fs:[r11 + 16], 0
-    lea r11, [rip + gp_interest]
-    jne 6f
-    test byte ptr [r11 + rax], 2
-    jz 9f
-    lea r11, [rip + gp_dispatch_foreign]
-    jmp 7f
-6:
-    test byte ptr [r11 + rax], 4
-    jz 9f
-    lea r11, [rip + gp_dispatch_guest]
-    jmp 7f
+    popfq
+    .cfi_def_cfa rsp, 128
+    lea rsp, [rsp + 128]
+    .cfi_def_cfa rsp, 0
 9:
     jmp [rcx]
 
-# As gp_entry, for sites outside libc: the instruction keeps the flags, and inlined code may rely on it.
+.type gp_entry,@function
 .p2align 4
-gp_entry_wide:
-    lea rsp, [rsp - 136]
-    .cfi_def_cfa rsp, 136
-    pushfq
-    .cfi_def_cfa rsp, 144
-    cmp rax, {numbers}
-    jae 3f
-    lea r11, [rip + gp_interest]
-    test byte ptr [r11 + rax], 7
-    jz 3f
-    mov r11, [rip + gp_tls@GOTTPOFF]
-    cmp qword ptr fs:[r11], 0
-    lea r11, [rip + gp_interest]
-    je 2f
-    test byte ptr [r11 + rax], 1
-    jz 3f
-    lea r11, [rip + gp_dispatch]
-    jmp 4f
-2:
-    mov r11, [rip + gp_tls@GOTTPOFF]
-    cmp qword ptr fs:[r11 + 16], 0
-    lea r11, [rip + gp_interest]
-    jne 5f
-    test byte ptr [r11 + rax], 2
-    jz 3f
-    lea r11, [rip + gp_dispatch_foreign]
-    jmp 4f
-5:
-    test byte ptr [r11 + rax], 4
-    jz 3f
-    lea r11, [rip + gp_dispatch_guest]
-4:
-    # The dispatcher where the saving code looks for it, the flags below.
-    xchg r11, [rsp]
-    push r11
-    .cfi_def_cfa rsp, 152
-    lea r11, [rsp + 152]
-    jmp gp_entry_save
-3:
-    .cfi_def_cfa rsp, 144
-    popfq
-    .cfi_def_cfa rsp, 136
-    lea rsp, [rsp + 136]
-    .cfi_def_cfa rsp, 0
-    jmp [rcx]
-
-7:
+gp_entry:
+    GP_UNLESS_OURS 9b
 gp_entry_begin:
     # The red zone belongs to the program. What is written below it must be below the stack pointer at no time: in a
     # thread without green threads the kernel puts its signal frames there.
-    .cfi_def_cfa rsp, 0
-    lea rsp, [rsp - 136]
-    .cfi_def_cfa rsp, 136
-    push r11
-    .cfi_def_cfa rsp, 144
+    lea rsp, [rsp - 128]
+    .cfi_def_cfa rsp, 128
     push 0x202
-    .cfi_def_cfa rsp, 152
-    lea r11, [rsp + 152]
+    .cfi_def_cfa rsp, 136
+    lea r11, [rsp + 136]
+# r11: the program's stack pointer; below its red zone lie the flags.
 gp_entry_save:
     .cfi_def_cfa r11, 0
-    lea rsp, [r11 - 128 - 32 - {frame}]
+    lea rsp, [r11 - 128 - 8 - {frame}]
     and rsp, -64
     mov [rsp + {rdi}], rdi
     mov [rsp + {rsi}], rsi
@@ -171,9 +163,8 @@ gp_entry_save:
     .cfi_escape 0x16, 16, 9, 0x73, 0xf0, 0x00, 0x06, 0x23, 0x18, 0x06, 0x32, 0x22
     # DW_CFA_expression rbx: breg3 56
     .cfi_escape 0x10, 3, 2, 0x73, 0x38
-    mov r12, [r11 - 128 - 24]
+    mov r12, [r11 - 128 - 8]
     mov [rbx + {eflags}], r12
-    mov r12, [r11 - 128 - 16]
     test byte ptr [rcx + {flags}], 1
     jnz 6f
     sub rsp, 256
@@ -214,8 +205,10 @@ gp_entry_save:
     xsave64 [rsp]
 5:
     mov rdi, rbx
+    mov rsi, [rip + gp_tls@GOTTPOFF]
+    mov rsi, fs:[rsi]
     cld
-    call r12
+    call gp_dispatch
 gp_entry_end:
     cmp eax, 1
     jb gp_exit
@@ -227,6 +220,15 @@ gp_entry_end:
 .popsection
 "#,
     numbers = const NUMBERS,
+    green = const GREEN,
+    foreign = const FOREIGN,
+    guest = const GUEST,
+    reads = const READS,
+    writes = const WRITES,
+    descriptors = const never_waits::NUMBERS,
+    read = const READ,
+    write = const WRITE,
+    attention = const offset_of!(Carrier, attention),
     frame = const FRAME,
     rdi = const offset_of!(Frame, rdi),
     rsi = const offset_of!(Frame, rsi),

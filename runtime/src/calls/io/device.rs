@@ -1,13 +1,11 @@
-//! Character devices, terminals above all, and the kernel's anonymous objects (eventfd, timerfd, signalfd, inotify).
+//! Character devices, terminals above all.
 
-use super::block::{help, is_nonblocking, poll_now, retry, Block, Cannot, Stop, EAGAIN};
-use super::buffers::Buffers;
-use super::{read_nowait, HERE};
-use crate::calls::{error, signalfd, Outcome, Reason, ERESTARTSYS};
-use crate::fd_table::READ;
+use super::block::{help, is_nonblocking, Block, Stop};
+use crate::calls::{error, Outcome, Reason, ERESTARTSYS};
+use crate::fd_table::{READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{sys, user};
+use crate::{never_waits, sys};
 use Outcome::{Done, Pass};
 
 /// The kernel's `struct termios`, which is not libc's.
@@ -48,7 +46,7 @@ fn in_background(fd: i32) -> bool {
 }
 
 /// /dev/null, /dev/zero, /dev/urandom and so on: memory devices never wait, but for the kernel's log.
-fn never_waits(fd: i32) -> bool {
+fn is_memory(fd: i32) -> bool {
     const MEMORY: u32 = 1;
     const LOG: u32 = 11;
     // SAFETY: all-zero is a valid `stat`.
@@ -60,7 +58,11 @@ fn never_waits(fd: i32) -> bool {
 
 /// Once there is something to read a helper reads it: what one process sees another may take.
 pub(super) fn read_device(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
-    if never_waits(fd) || is_nonblocking(fd) {
+    if is_memory(fd) {
+        never_waits::note(hub, fd, READ);
+        return Pass(Reason::NonBlocking);
+    }
+    if is_nonblocking(fd) {
         return Pass(Reason::NonBlocking);
     }
     if let Some(terminal) = Terminal::of(fd) {
@@ -91,7 +93,11 @@ pub(super) fn read_device(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome 
 
 /// A terminal that says it has room may not have enough for all, and no flag makes it take a part.
 pub(super) fn write_device(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
-    if never_waits(fd) || is_nonblocking(fd) {
+    if is_memory(fd) {
+        never_waits::note(hub, fd, WRITE);
+        return Pass(Reason::NonBlocking);
+    }
+    if is_nonblocking(fd) {
         return Pass(Reason::NonBlocking);
     }
     // A helper blocks SIGTTOU, and so would not be stopped.
@@ -100,65 +106,4 @@ pub(super) fn write_device(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome
         return Pass(Reason::NotOurs);
     }
     Done(help(hub, frame, fd))
-}
-
-/// eventfd, timerfd and signalfd take RWF_NOWAIT (Linux 6.10 for all of them); inotify and others don't.
-pub(super) fn read_object(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers) -> Outcome {
-    let attempt = |fd| match signalfd::read(fd, buffers) {
-        Some(result) => result,
-        None => read_nowait(fd, buffers.pointer(), buffers.count(), HERE),
-    };
-    let first = attempt(fd);
-    if first == error(libc::EOPNOTSUPP) {
-        return read_when_ready(hub, frame, fd, buffers);
-    }
-    if first != EAGAIN {
-        return Done(first);
-    }
-    let mut block = Block::new(hub, fd, READ);
-    match retry(&mut block, first, attempt) {
-        Ok(result) => Done(result),
-        Err(Cannot) => Done(help(hub, frame, block.fd())),
-    }
-}
-
-/// Nobody takes what there is between our look and our read but a process that we share the object with, and sharing
-/// these objects is rare; a signalfd must be read by the carrier, whose signals it gives.
-fn read_when_ready(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers) -> Outcome {
-    // SAFETY: nothing is read: says whether the object can be read at all.
-    let refused = unsafe { sys!(libc::SYS_readv, fd, 0, 0) };
-    // Shorter than anything that these objects give: refused by each of them, some of them before they wait.
-    if refused < 0 || buffers.total() < 8 {
-        return Pass(Reason::NotOurs);
-    }
-    let mut block = Block::new(hub, fd, READ);
-    while poll_now(block.fd(), libc::POLLIN) == 0 {
-        match block.wait() {
-            Ok(()) => {}
-            Err(Stop::Answer(answer)) => return Done(answer),
-            Err(Stop::Cannot) => return Done(help(hub, frame, block.fd())),
-        }
-        if let Some(result) = signalfd::read(block.fd(), buffers) {
-            return Done(result);
-        }
-    }
-    // SAFETY: the program's own buffers.
-    Done(unsafe { sys!(libc::SYS_readv, block.fd(), buffers.pointer(), buffers.count()) })
-}
-
-/// Of these only an eventfd makes a writer wait: when the sum would be too large.
-pub(super) fn write_object(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers) -> Outcome {
-    let fits = match buffers.single() {
-        Some((base, 8)) => match user::read::<u64>(base) {
-            Ok(value) => value <= 1 && poll_now(fd, libc::POLLOUT) & libc::POLLOUT != 0,
-            Err(_) => true,
-        },
-        Some((_, len)) => len < 8,
-        None => false,
-    };
-    if fits || is_nonblocking(fd) {
-        Pass(Reason::NonBlocking)
-    } else {
-        Done(help(hub, frame, fd))
-    }
 }

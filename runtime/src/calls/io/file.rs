@@ -4,10 +4,10 @@ use super::block::{help, poll_now, status_flags, Block, Stop};
 use super::buffers::Buffers;
 use super::{ours, read_nowait, HERE};
 use crate::calls::{error, Outcome, Reason};
-use crate::fd_table::{Kind, READ};
+use crate::fd_table::{Kind, READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{offload, sys};
+use crate::{never_waits, offload, sys};
 use Outcome::{Done, Pass};
 
 /// What is in the page cache is read at once. A count below what was asked for is not the end of the file, only of
@@ -110,6 +110,7 @@ pub(super) fn write(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
     if is_synchronous(hub, fd) {
         Done(by_helper(hub, frame, file_system(fd)))
     } else {
+        never_waits::note(hub, fd, WRITE);
         Pass(Reason::NonBlocking)
     }
 }
