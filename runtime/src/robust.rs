@@ -7,7 +7,6 @@ use crate::green_thread::Green;
 use crate::hub::Hub;
 use crate::sys;
 use crate::user::{self, Fault};
-use core::sync::atomic::Ordering::Relaxed;
 
 const WAITERS: u32 = libc::FUTEX_WAITERS;
 const OWNER_DIED: u32 = libc::FUTEX_OWNER_DIED;
@@ -34,13 +33,9 @@ fn entry(pointer: usize) -> (usize, bool) {
 /// Marks every lock that the ending green thread `green` holds as its late owner's and wakes one waiter each.
 pub fn walk_robust_list(hub: &Hub, green: &Green) {
     let id = green.tid.get() as u32;
-    let head = match green.robust_list.get() {
-        // Main's was registered before there were green threads.
-        0 if green.is_main() => kernels_list(),
-        list => list,
-    };
-    if head != 0 {
-        let _ = walk(hub, head, id, 1);
+    let list = registered_list(green);
+    if list != 0 {
+        let _ = walk(hub, list, id, 1);
     }
     // Not on any list, and yet their waiters would wait for ever.
     for word in futex_queue::awaited_pi_words() {
@@ -50,14 +45,23 @@ pub fn walk_robust_list(hub: &Hub, green: &Green) {
     }
 }
 
-/// The process ends, and the kernel knows only the carrier's list: every other green thread's locks are marked. All who
-/// wait are woken, since the one that a single wake-up would choose may be a helper of this very process.
+/// The process ends, and the kernel knows only the carrier's list, and wakes nobody who waits for a lock with priority
+/// inheritance as we wait: every green thread's locks are marked here. All who wait are woken, since the one that a single wake-up would choose may be a helper of this very process.
 pub(crate) fn process_ends(hub: &Hub) {
     for green in hub.all() {
-        let kernels = green.tid.get() == hub.tid.load(Relaxed);
-        if !kernels && green.robust_list.get() != 0 {
-            let _ = walk(hub, green.robust_list.get(), green.tid.get() as u32, u32::MAX);
+        let list = registered_list(green);
+        if list != 0 {
+            let _ = walk(hub, list, green.tid.get() as u32, u32::MAX);
         }
+    }
+}
+
+/// What set_robust_list was told, or 0.
+fn registered_list(green: &Green) -> usize {
+    match green.robust_list.get() {
+        // Main's was registered before there were green threads.
+        0 if green.is_main() => kernels_list(),
+        list => list,
     }
 }
 
@@ -114,7 +118,8 @@ fn release(hub: &Hub, word: usize, (id, wakes): (u32, u32), pi: bool, pending: b
             return Ok(());
         }
         if user::compare_exchange(word, value, value & WAITERS | OWNER_DIED)? == value {
-            if !pi && value & WAITERS != 0 {
+            // Also a priority-inheritance one, which other processes wait for as for any other.
+            if value & WAITERS != 0 {
                 wake(hub, word, wakes);
             }
             return Ok(());

@@ -31,7 +31,7 @@ pub(crate) struct Request {
     pub word: usize,
     pub command: i32,
     pub shared: bool,
-    realtime: bool,
+    pub realtime: bool,
     pub value: u32,
     /// A `timespec`, or the second count.
     pub time: usize,
@@ -184,7 +184,7 @@ pub(super) fn woken_from_outside(hub: &Hub, word: usize, value: u32) -> bool {
 
 /// Whether `word` lies in a shared mapping, as far as the kernel does not deny it: mremap with an old size of 0
 /// duplicates a shared mapping and is EINVAL for a private one. Needs no /proc.
-fn is_shared_memory(word: usize) -> bool {
+pub(crate) fn is_shared_memory(word: usize) -> bool {
     // EINVAL may also mean that a huge page was not aligned.
     [4096, 2 << 20].iter().any(|&page: &usize| {
         let start = word & !(page - 1);
@@ -221,7 +221,7 @@ pub fn futex(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 /// The commands, and combinations of flags, that `futex` leaves.
 #[inline(never)]
-fn seldom(hub: &Hub, request: &Request) -> Outcome {
+fn seldom(hub: &'static Hub, request: &Request) -> Outcome {
     let until = match request.command {
         libc::FUTEX_LOCK_PI | futex_pi::LOCK_PI2 | libc::FUTEX_WAIT_REQUEUE_PI | libc::FUTEX_WAIT => request.until(),
         _ => Ok(Until::Never),
@@ -342,7 +342,7 @@ pub(super) fn wake(word: usize, shared: bool, count: u32, bits: u32, kernel_too:
     Ok(sum(woken, kernel_wake(word, shared, limit - woken as u32, bits)))
 }
 
-fn kernel_wake(word: usize, shared: bool, count: u32, bits: u32) -> isize {
+pub(super) fn kernel_wake(word: usize, shared: bool, count: u32, bits: u32) -> isize {
     // SAFETY: a wake-up does not touch the word.
     unsafe { sys!(libc::SYS_futex, word, plus_private(libc::FUTEX_WAKE_BITSET, shared), count, 0, 0, bits) }
 }

@@ -2,11 +2,12 @@
 //! never go there.
 //!
 //! The word: the owner's id, FUTEX_WAITERS if an unlock must come to us, FUTEX_OWNER_DIED. It changes hands under the
-//! lock of its queue, before the new owner is woken, so nobody can take it in between.
+//! lock of its queue, before the new owner is woken, so nobody can take it in between. Words in memory that processes
+//! share have no such lock: see `futex_pi_shared`.
 
 use super::futex::{await_wake, check_address, End, Request, Until, ANY, EAGAIN, EINVAL, ETIMEDOUT};
 use super::Outcome::Done;
-use super::{error, futex_lending, Outcome, ERESTARTNOINTR};
+use super::{error, futex_lending, futex_pi_shared, Outcome, ERESTARTNOINTR};
 use crate::futex_queue::{self, Role, Waiter};
 use crate::green_thread::{Green, Waiting};
 use crate::hub::Hub;
@@ -16,8 +17,8 @@ use core::ptr;
 /// FUTEX_LOCK_PI on a clock that its caller chooses.
 pub(super) const LOCK_PI2: i32 = 13;
 
-const WAITERS: u32 = libc::FUTEX_WAITERS;
-const OWNER_DIED: u32 = libc::FUTEX_OWNER_DIED;
+pub(super) const WAITERS: u32 = libc::FUTEX_WAITERS;
+pub(super) const OWNER_DIED: u32 = libc::FUTEX_OWNER_DIED;
 pub(super) const OWNER: u32 = libc::FUTEX_TID_MASK;
 /// As far as the kernel, too, follows who waits for whom.
 const LONGEST_CHAIN: usize = 1024;
@@ -35,8 +36,13 @@ pub(super) fn is_pi(command: i32) -> bool {
     )
 }
 
-pub(super) fn futex(hub: &Hub, request: &Request, until: Until) -> Outcome {
+pub(super) fn futex(hub: &'static Hub, request: &Request, until: Until) -> Outcome {
     let result = match request.command {
+        libc::FUTEX_LOCK_PI | LOCK_PI2 | libc::FUTEX_TRYLOCK_PI | libc::FUTEX_UNLOCK_PI
+            if futex_pi_shared::concerns(request) =>
+        {
+            futex_pi_shared::futex(hub, request)
+        }
         libc::FUTEX_UNLOCK_PI => unlock(hub, request.word),
         libc::FUTEX_TRYLOCK_PI => try_lock(hub, request.word),
         libc::FUTEX_WAIT_REQUEUE_PI => wait_requeue(hub, request, until),

@@ -7,7 +7,7 @@ use crate::init;
 use core::ffi::c_void;
 use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::{carrier, hub};
-use libc::{c_int, c_long, pthread_attr_t, pthread_t};
+use libc::{c_int, c_long, pthread_attr_t, pthread_mutexattr_t, pthread_t};
 use redhook::{hook, real};
 
 found_early!(pthread_create);
@@ -42,6 +42,19 @@ hook! {
 #[cold]
 fn others_have_run() -> bool {
     Inside::enter().is_some_and(|inside| inside.hub().let_everybody_run())
+}
+
+found_early!(pthread_mutexattr_setprotocol);
+hook! {
+    unsafe fn pthread_mutexattr_setprotocol(
+        attributes: *mut pthread_mutexattr_t, protocol: c_int
+    ) -> c_int => arm_and_set_protocol {
+        // Processes may share such a lock, and its word names its owner: all of them must be green or none.
+        if protocol == libc::PTHREAD_PRIO_INHERIT {
+            init::arm_from_hook();
+        }
+        unsafe { real!(pthread_mutexattr_setprotocol)(attributes, protocol) }
+    }
 }
 
 found_early!(pthread_cancel);
