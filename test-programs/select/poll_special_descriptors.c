@@ -39,7 +39,6 @@ static void post(int unused) {
 static void wait_readable(int form, int fd) {
     if (form == 0) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        CHECK_EQ(poll(&p, 1, 0), 0);
         CHECK_EQ(poll(&p, 1, -1), 1);
         CHECK_EQ(p.revents, POLLIN);
     } else if (form == 1) {
@@ -59,6 +58,7 @@ static void wait_readable(int form, int fd) {
 
 static void wait_while(int form, int fd, void (*act)(int)) {
     struct later later = {.act = act};
+    CHECK_EQ(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0), 0);
     pthread_t t = spawn(do_later, &later);
     wait_readable(form, fd);
     join_thread(t);

@@ -10,8 +10,8 @@ int main(void) {
         kinds[k].open(end);
         struct later later = {.fd = end[1], .data = "0123456789", .len = 10};
         CHECK_ERR(recv(end[0], data, 10, MSG_DONTWAIT), EAGAIN);
-        pthread_t t = spawn(do_later, &later);
         CHECK_ERR(recv(end[0], data, 10, MSG_DONTWAIT | MSG_PEEK), EAGAIN);
+        pthread_t t = spawn(do_later, &later);
         CHECK_EQ(recv(end[0], data, 4, MSG_PEEK), 4);
         CHECK_EQ(recv(end[0], data, 100, MSG_PEEK), 10);
         CHECK(memcmp(data, "0123456789", 10) == 0);

@@ -139,7 +139,7 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
     if in_program {
         hub.carrier.inside.store(1, Relaxed);
         super::drain(hub);
-        let over = tick && hub.slice.is_over(hub);
+        let over = tick && hub.slice.is_over(hub, info);
         if over && super::deliverable(hub, hub.current()) {
             // Its handlers first; the turn ends when the first of them returns or calls.
             hub.slice.end_turn(hub);
@@ -152,7 +152,7 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
             hub.carrier.inside.store(0, Relaxed);
         }
     } else if tick {
-        hub.slice.mark(hub);
+        hub.slice.mark(hub, info);
     } else if signals.ring.nearly_full() {
         // Nothing is lost: what comes now waits in the kernel until the ring has been read.
         signals.ring.overflowed.store(true, Relaxed);
