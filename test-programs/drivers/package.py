@@ -104,4 +104,22 @@ greenpatch.unregister()
 libc.usleep(1000)
 print(len(asked))
 """), "1 [(True, 1, None)]\n-1 Operation canceled\nKeyError('mine')\nTrue\n3\n")
+
+# Another library than the package was made for: which two they are. It says so before anything of the library is used.
+def with_library(source, *lines):
+    path = os.path.join(folder, "libgreenpatch.so")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", path, "-xc", "-"], input=source, text=True, check=True, timeout=60)
+    return run("-c", "\n".join(lines), status=1, LD_PRELOAD=path).splitlines()[-1]
+
+
+register = "import greenpatch", "greenpatch.register(lambda *_: 0)"
+said = with_library('const char *greenpatch_version(void) { return "0.0.9"; } int greenpatch_guest() { __builtin_trap(); }', *register)
+check(all(word in said for word in (folder, "0.0.9", "0.1.0", "pip install")) and said.startswith("greenpatch.NotLoadedError"), said)
+said = with_library('const char *greenpatch_version(void) { return "0.1.7"; }', *register)
+check("0.1.7" in said, said)
+said = with_library('const char *greenpatch_version(void) { return "0.1.7"; } int greenpatch_guest() { return 0; }', *register, "raise SystemExit('taken')")
+check_eq(said, "taken")
+# One that can't be loaded at all.
+said = run("-c", "\n".join(register), status=1, LD_PRELOAD="/nonexistent/libgreenpatch.so")
+check("ld.so" in said and "LD_PRELOAD names /nonexistent/libgreenpatch.so" in said.splitlines()[-1], said)
 print("ok")

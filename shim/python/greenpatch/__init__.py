@@ -10,9 +10,8 @@ For other hubs there is `register()`.
 """
 
 from greenpatch._guest import GIVE_UP, PASS, READY, TIMED_OUT, pass_descriptor, register, unregister
+from greenpatch._library import VERSION as __version__
 from greenpatch._library import NotLoadedError, find_library, is_loaded, is_patched, version
-
-__version__ = "0.1.0"
 
 __all__ = [
     "GIVE_UP",

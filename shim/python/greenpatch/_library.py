@@ -6,6 +6,8 @@ import ctypes
 import os
 from typing import Any, Iterator, Optional
 
+#: Of this package. A library of the same first two numbers has all that it calls.
+VERSION = "0.1.0"
 NAME = "libgreenpatch.so"
 
 # Of PyDLL, not CDLL: the GIL is kept, since none of the calls waits.
@@ -16,6 +18,9 @@ WaitFunction = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_int, ctype
 
 class NotLoadedError(ImportError):
     """The library is not preloaded in this process, or not one that can do what was asked."""
+
+    # As users know it: tracebacks print it.
+    __module__ = "greenpatch"
 
 
 def is_loaded() -> bool:
@@ -53,12 +58,29 @@ def guest_function(name: str) -> Any:
     """One of the library's functions for guest mode."""
     if not is_loaded():
         raise NotLoadedError(how_to_start())
-    if not hasattr(_process, name):
-        raise NotLoadedError(f"the preloaded libgreenpatch.so {version()} has no guest mode: use a newer one")
+    loaded = version()
+    if loaded.split(".")[:2] != VERSION.split(".")[:2] or not hasattr(_process, name):
+        raise NotLoadedError(
+            f"the preloaded {_preloaded()} is version {loaded or 'unknown'}, the Python package greenpatch is {VERSION}: "
+            "take both from one checkout (cargo build --release; pip install ./shim/python)"
+        )
     return getattr(_process, name)
 
 
+def _preloaded() -> str:
+    """What LD_PRELOAD names, which need not have been loaded."""
+    for path in os.environ.get("LD_PRELOAD", "").replace(":", " ").split():
+        if NAME in os.path.basename(path):
+            return path
+    return ""
+
+
 def how_to_start() -> str:
+    if _preloaded():
+        return (
+            f"LD_PRELOAD names {_preloaded()}, but the dynamic linker has not loaded it: the line that it printed at the start of the "
+            "program says why. Without it, C code would block all greenlets."
+        )
     return (
         "greenpatch is not loaded in this process, so C code would block all greenlets. Start the program with\n"
         "    python -m greenpatch --guest app.py      (or: -m module)\n"

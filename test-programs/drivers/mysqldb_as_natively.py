@@ -1,0 +1,4 @@
+"""MySQLdb's queries, big results, TLS and failures are the same with native threads, green threads and greenlets."""
+import _as_natively
+
+_as_natively.run("mysqlclient", "MySQLdb", "MYSQL", "refused", "killed", "timed_out")
