@@ -15,6 +15,10 @@ const RESERVE: usize = 1 << 20;
 static RESERVE_AT: AtomicUsize = AtomicUsize::new(0);
 static RESERVE_LEFT: AtomicUsize = AtomicUsize::new(0);
 
+/// The heap grows by pieces of this size, which are filled soon: one call makes all of a piece's pages, where a fault for
+/// each would cost several times as much.
+const PIECE: usize = 64 << 10;
+
 /// Makes the reserve whole if it is not. False if memory is short. Under no lock.
 pub fn reserve() -> bool {
     if RESERVE_LEFT.load(Relaxed) == RESERVE {
@@ -47,18 +51,10 @@ struct Pages;
 // SAFETY: returns fresh private mappings or null, as the trait asks.
 unsafe impl dlmalloc::Allocator for Pages {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
+        let populate = if size <= PIECE { libc::MAP_POPULATE } else { 0 };
+        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new anonymous mapping.
-        let address = unsafe {
-            sys!(
-                libc::SYS_mmap,
-                0,
-                size,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1isize,
-                0
-            )
-        };
+        let address = unsafe { sys!(libc::SYS_mmap, 0, size, protection, flags | populate, -1isize, 0) };
         if (-4095..0).contains(&address) {
             (take_from_reserve(size), size, 0)
         } else {

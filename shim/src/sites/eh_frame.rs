@@ -41,41 +41,32 @@ impl FdeTable {
         (count > 0 && whole).then_some(Self { header, count })
     }
 
-    fn entry(&self, object: &Object, index: usize) -> Option<(usize, usize)> {
-        let at = self.header + TABLE + index * ENTRY;
-        let from_header = |offset: i32| self.header.wrapping_add_signed(offset as isize);
-        Some((from_header(object.read_i32(at)?), from_header(object.read_i32(at + 4)?)))
+    /// The table's entries, sorted: where a function starts, and where its FDE is.
+    fn entries<'a>(&self, object: &'a Object) -> &'a [[u8; ENTRY]] {
+        object.bytes(self.header + TABLE, self.count * ENTRY).unwrap_or_default().as_chunks().0
     }
 
-    /// Index of the first function that starts at or behind `address`.
-    fn first_from(&self, object: &Object, address: usize) -> Option<usize> {
-        let (mut low, mut high) = (0, self.count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.entry(object, middle)?.0 < address {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        Some(low)
+    fn field(&self, entry: &[u8; ENTRY], at: usize) -> usize {
+        let offset = i32::from_le_bytes([entry[at], entry[at + 1], entry[at + 2], entry[at + 3]]);
+        self.header.wrapping_add_signed(offset as isize)
+    }
+
+    fn start(&self, entry: &[u8; ENTRY]) -> usize {
+        self.field(entry, 0)
     }
 
     pub fn starts_at(&self, object: &Object, address: usize) -> bool {
-        self.first_from(object, address)
-            .and_then(|index| self.entry(object, index))
-            .is_some_and(|(start, _)| start == address)
+        self.entries(object).binary_search_by_key(&address, |entry| self.start(entry)).is_ok()
     }
 
     /// The last function that starts at or before `address`; it need not reach so far.
     pub fn function(&self, object: &Object, address: usize) -> Option<Function> {
-        let index = self.first_from(object, address + 1)?.checked_sub(1)?;
-        let (start, fde) = self.entry(object, index)?;
+        let entries = self.entries(object);
+        let index = entries.partition_point(|entry| self.start(entry) <= address).checked_sub(1)?;
+        let (start, fde) = (self.start(&entries[index]), self.field(&entries[index], 4));
         let segment = object.text_segment(start)?;
-        let next = match self.entry(object, index + 1) {
-            Some((next, _)) if index + 1 < self.count && segment.range.contains(&next) => next,
-            _ => segment.range.end,
-        };
+        let next = entries.get(index + 1).map(|entry| self.start(entry));
+        let next = next.filter(|next| segment.range.contains(next)).unwrap_or(segment.range.end);
         if !segment.range.contains(&address) {
             return None;
         }

@@ -98,6 +98,7 @@ pub fn windows(object: &Object, known: impl Fn(usize) -> bool) -> Found {
     let mut sensitive = Sensitive::new(object.text_span());
     let mut targets = HashSet::new();
     let mut decoded = Vec::new();
+    let mut instructions = Vec::new();
     let mut rest = found_bytes.as_slice();
     while let [first, ..] = rest {
         let Some(extent) = extent(object, *first) else {
@@ -111,7 +112,7 @@ pub fn windows(object: &Object, known: impl Fn(usize) -> bool) -> Found {
         let (mine, others) = rest.split_at(inside);
         rest = others;
         let until = (mine[inside - 1] + TAIL).min(extent.end);
-        let instructions = decode(object, extent.start..until);
+        decode(object, extent.start..until, &mut instructions);
         decoded.push(extent.start..until);
         for &address in mine {
             if is_restorer(object, address) {
@@ -159,14 +160,12 @@ fn extent(object: &Object, address: usize) -> Option<Range<usize>> {
     near.then_some(function.range.start..function.next)
 }
 
-fn decode(object: &Object, range: Range<usize>) -> Vec<Instruction> {
-    let Some(code) = object.bytes(range.start, range.len()) else {
-        return Vec::new();
-    };
-    let mut decoder = Decoder::with_ip(64, code, range.start as u64, DecoderOptions::NONE);
-    let mut instructions = Vec::with_capacity(range.len() / 4 + 1);
-    instructions.extend(&mut decoder);
-    instructions
+/// Fills `instructions`, used again and again since fresh memory is slow.
+fn decode(object: &Object, range: Range<usize>, instructions: &mut Vec<Instruction>) {
+    instructions.clear();
+    if let Some(code) = object.bytes(range.start, range.len()) {
+        instructions.extend(&mut Decoder::with_ip(64, code, range.start as u64, DecoderOptions::NONE));
+    }
 }
 
 /// The `syscall` at `address` with its neighbours; none if these bytes are the inside of another

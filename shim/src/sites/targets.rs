@@ -51,6 +51,8 @@ impl Sensitive {
     }
 }
 
+/// `jmp *table(…)`, the first two bytes.
+const JMP_TABLE: u16 = 0x24ff;
 /// The reach of a branch with an 8-bit displacement.
 const SHORT: usize = 130;
 
@@ -71,10 +73,11 @@ pub fn collect(object: &Object, sensitive: &Sensitive, decoded: &[Range<usize>],
         let start = segment.range.start;
         if let Some(text) = object.bytes(start, segment.range.len()) {
             scan_wide(object, text, start, sensitive, &mut suspects, &mut tables);
-            scan_short(text, start, sensitive, &mut suspects);
+            scan_short(text, start, sensitive, decoded, &mut suspects);
         }
     }
-    tables.retain(|(table, entries)| leads_to_text(object, *table, *entries));
+    let span = object.text_span();
+    tables.retain(|(table, entries)| leads_to_text(object, &span, *table, *entries));
     tables.sort_unstable();
     tables.dedup();
     for (table, entries) in tables {
@@ -108,56 +111,79 @@ pub(super) fn scan_wide(
     tables: &mut Vec<(usize, Entries)>,
 ) {
     let span = object.text_span();
-    bytes::wide_references(text, |at| {
-        if let Some(eight) = text.get(at..at + 8).and_then(|code| code.first_chunk()) {
-            let word = u64::from_le_bytes(*eight);
-            let short = word & 0xfe == 0xe8;
-            if short || word & 0xffff != 0x24ff {
-                let (field, len) = if short { (word >> 8, 5) } else { (word >> 16, 6) };
-                let target = (start + at + len).wrapping_add_signed(field as i32 as isize);
+    bytes::wide_references(text, |base, hits| {
+        for at in hits.iter().map(|hit| base + usize::from(*hit)) {
+            let Some(code) = text.get(at..at + 8).and_then(|code| code.first_chunk()) else {
+                scan_last(text, start, at, sensitive, suspects, tables);
+                continue;
+            };
+            let code = u64::from_le_bytes(*code);
+            if code & 0xffff == JMP_TABLE.into() {
+                if code >> 16 & 0xc7 == 0xc5 {
+                    tables.push(((code >> 24) as i32 as usize, Entries::Absolute));
+                }
+                continue;
+            }
+            // One byte of opcode, or two.
+            let one = usize::from(code & 0xfe == 0xe8);
+            let offset = (code >> (16 - 8 * one)) as i32;
+            let target = (start + at + 6 - one).wrapping_add_signed(offset as isize);
+            if span.contains(&target) {
                 if sensitive.contains(target) {
                     suspects.push((start + at, target));
                 }
-                if word & 0xff == 0x8d && !span.contains(&target) {
-                    tables.push((target, Entries::Any));
-                }
-                return;
+            } else if code & 0xff == 0x8d {
+                tables.push((target, Entries::Any));
             }
-        }
-        let code = &text[at..];
-        let displacement = |from: usize| {
-            let field = code.get(from..).and_then(|rest| rest.first_chunk());
-            field.map(|bytes| i32::from_le_bytes(*bytes) as isize)
-        };
-        if let [0xff, 0x24, sib, ..] = *code {
-            let operand = displacement(3).filter(|_| sib & 0xc7 == 0xc5);
-            tables.extend(operand.map(|table| (table as usize, Entries::Absolute)));
-            return;
-        }
-        let opcode = if matches!(code[0], 0xe8 | 0xe9) { 1 } else { 2 };
-        let Some(offset) = displacement(opcode) else {
-            return;
-        };
-        let target = (start + at + opcode + 4).wrapping_add_signed(offset);
-        if sensitive.contains(target) {
-            suspects.push((start + at, target));
-        }
-        if code[0] == 0x8d {
-            tables.push((target, Entries::Any));
         }
     });
 }
 
-/// Branches with an 8-bit displacement: jcc, jmp, loop, jrcxz.
-fn scan_short(text: &[u8], start: usize, sensitive: &Sensitive, suspects: &mut Vec<(usize, usize)>) {
-    let mut done = 0;
-    for target in sensitive.iter() {
-        let Some(offset) = target.checked_sub(start).filter(|offset| *offset < text.len()) else {
-            continue;
-        };
-        let from = offset.saturating_sub(SHORT).max(done);
-        done = (offset + SHORT).min(text.len() - 1);
-        for at in from..done {
+/// One of the last few bytes of a text.
+#[cold]
+fn scan_last(
+    text: &[u8],
+    start: usize,
+    at: usize,
+    sensitive: &Sensitive,
+    suspects: &mut Vec<(usize, usize)>,
+    tables: &mut Vec<(usize, Entries)>,
+) {
+    let code = &text[at..];
+    let displacement = |from: usize| {
+        let field = code.get(from..).and_then(|rest| rest.first_chunk());
+        field.map(|bytes| i32::from_le_bytes(*bytes) as isize)
+    };
+    if let [0xff, 0x24, sib, ..] = *code {
+        let operand = displacement(3).filter(|_| sib & 0xc7 == 0xc5);
+        tables.extend(operand.map(|table| (table as usize, Entries::Absolute)));
+        return;
+    }
+    let opcode = if matches!(code[0], 0xe8 | 0xe9) { 1 } else { 2 };
+    let Some(offset) = displacement(opcode) else {
+        return;
+    };
+    let target = (start + at + opcode + 4).wrapping_add_signed(offset);
+    if sensitive.contains(target) {
+        suspects.push((start + at, target));
+    }
+    if code[0] == 0x8d {
+        tables.push((target, Entries::Any));
+    }
+}
+
+/// Branches with an 8-bit displacement: jcc, jmp, loop, jrcxz. Those from one of the (sorted) `decoded` ranges to itself
+/// are known.
+fn scan_short(
+    text: &[u8],
+    start: usize,
+    sensitive: &Sensitive,
+    decoded: &[Range<usize>],
+    suspects: &mut Vec<(usize, usize)>,
+) {
+    let mut scan = |from: usize, to: usize| {
+        let clip = |address: usize| address.saturating_sub(start).min(text.len().saturating_sub(1));
+        for at in clip(from)..clip(to) {
             if !matches!(text[at], 0x70..=0x7f | 0xe0..=0xe3 | 0xeb) {
                 continue;
             }
@@ -166,16 +192,23 @@ fn scan_short(text: &[u8], start: usize, sensitive: &Sensitive, suspects: &mut V
                 suspects.push((start + at, target));
             }
         }
+    };
+    let mut targets = sensitive.iter().peekable();
+    while let Some(first) = targets.next() {
+        let home = decoded.get(decoded.partition_point(|range| range.end <= first));
+        let home = home.filter(|home| home.contains(&first)).cloned().unwrap_or(first..first);
+        let last = core::iter::from_fn(|| targets.next_if(|next| home.contains(next))).last().unwrap_or(first);
+        scan(first.saturating_sub(SHORT), home.start);
+        scan(home.end, last + SHORT);
     }
 }
 
 /// Whether the first entry of what may be a jump table leads to text; most are other data.
-fn leads_to_text(object: &Object, table: usize, entries: Entries) -> bool {
-    let text = object.text_span();
-    let absolute = object.array(table).map(u64::from_le_bytes).is_some_and(|target| text.contains(&(target as usize)));
-    let relative =
-        || object.read_i32(table).is_some_and(|offset| text.contains(&table.wrapping_add_signed(offset as isize)));
-    absolute || entries == Entries::Any && relative()
+fn leads_to_text(object: &Object, text: &Range<usize>, table: usize, entries: Entries) -> bool {
+    let Some(first) = object.bytes(table, 8) else { return false };
+    let absolute = first.first_chunk().is_some_and(|entry| text.contains(&(u64::from_le_bytes(*entry) as usize)));
+    let relative = |entry: &[u8; 4]| text.contains(&table.wrapping_add_signed(i32::from_le_bytes(*entry) as isize));
+    absolute || entries == Entries::Any && first.first_chunk().is_some_and(relative)
 }
 
 /// Reads a jump table: entries relative to the table (or absolute) as long as they lead to text.
