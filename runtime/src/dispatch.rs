@@ -1,5 +1,7 @@
 //! System call number → call: one table, and what becomes of a call that comes in through a site.
 
+mod descriptors;
+
 use crate::calls::{
     self, cpu_clock, credentials, dirents, fds, futex, futex2, ids, io, mapping, names, poll, process, sched, signal,
     socket, thread, time, timer, wait, Call, Outcome, Reason,
@@ -24,6 +26,11 @@ pub const GUEST: u8 = 4;
 pub const READS: u8 = 8;
 /// Bit of `gp_interest`: writes it, as `READS`.
 pub const WRITES: u8 = 16;
+/// Bit of `gp_interest`: comes only if the first argument, or with `THIRD` the third, may be a descriptor of ours.
+pub const ONLY_OWN: u8 = 32;
+pub const THIRD: u8 = 64;
+/// Bit of `gp_interest`: gives the program a new descriptor.
+const MAKES: u8 = 128;
 
 /// Read by the entry before it saves anything.
 #[no_mangle]
@@ -37,10 +44,12 @@ enum When {
     With(Module),
     /// With `os` or `socket`: the call looks at the kind of descriptor.
     Descriptor,
+    /// Only for numbers of ours.
+    Seldom,
     /// Whenever there are green threads: state that the kernel keeps per thread, or that the runtime must follow.
     Always,
 }
-use When::{Always, Descriptor, With};
+use When::{Always, Descriptor, Seldom, With};
 
 struct Row {
     number: i64,
@@ -105,6 +114,7 @@ const ROWS: &[Row] = &[
     shared(libc::SYS_dup, Always, fds::dup, fds::dup),
     shared(libc::SYS_dup2, Always, fds::dup2, fds::dup2),
     shared(libc::SYS_dup3, Always, fds::dup3, fds::dup3),
+    shared(libc::SYS_epoll_ctl, Seldom, fds::epoll_ctl, fds::epoll_ctl),
     row(libc::SYS_getdents64, Always, dirents::getdents64),
     shared(libc::SYS_fcntl, Always, fds::fcntl, fds::fcntl_foreign),
     shared(libc::SYS_ioctl, Always, fds::ioctl, fds::ioctl),
@@ -268,12 +278,14 @@ pub fn open(config: &Config) {
             With(module) => modules.contains(module),
             Descriptor => modules.contains(Module::Os) || modules.contains(Module::Socket),
             Always => true,
+            Seldom => false,
         };
         if on {
             let foreign = if row.foreign.is_some() { FOREIGN } else { 0 };
             gp_interest[row.number as usize].store(GREEN | foreign | direction(row.number), Release);
         }
     }
+    descriptors::open();
 }
 
 /// Opens the rows of a process in which nobody is a green thread but kernel threads may be guests.
@@ -285,7 +297,7 @@ pub(crate) fn open_for_guests(config: &Config) {
             let on = match row.when {
                 With(module) => guest::has(config, module),
                 Descriptor => guest::has(config, Module::Os) || guest::has(config, Module::Socket),
-                Always => false,
+                Always | Seldom => false,
             };
             let on = on && !guest::is_left_out(row.number);
             let always = row.when == Always;
@@ -400,7 +412,7 @@ fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
     }
     green.where_from.set(site.syscall + 2);
     green.stack_at.set(frame.rsp);
-    match GREEN_CALLS[frame.number & (NUMBERS - 1)](hub, frame) {
+    match descriptors::call(hub, frame) {
         Outcome::Pass(reason) => {
             if reason == Reason::NoOtherGreenThread {
                 stack_pool::alone();
@@ -424,7 +436,11 @@ fn foreign(frame: &mut Frame) -> Way {
     let Some(hub) = crate::hub::first() else {
         return first_thread(frame);
     };
-    if let Some(Outcome::Done(result)) = foreign_call(frame.number).map(|call| call(hub, frame)) {
+    let outcome = match descriptors::refused(hub, frame) {
+        Some(outcome) => Some(outcome),
+        None => foreign_call(frame.number).map(|call| call(hub, frame)),
+    };
+    if let Some(Outcome::Done(result)) = outcome {
         frame.rax = result as usize;
         // SAFETY: sites are never freed.
         frame.rip = unsafe { (*frame.site).resume };

@@ -72,7 +72,9 @@ pub struct Entry {
     /// In the reactor's epoll set.
     pub registered: bool,
     pub kind: Option<Kind>,
-    /// A duplicate of ours that lives until its last waiter leaves.
+    /// A descriptor of the runtime's, which to the program is not open.
+    pub own: bool,
+    /// One of those that lives until its last waiter leaves: a duplicate that a wait keeps, a child's pidfd.
     pub kept: bool,
     /// SOCK_STREAM and so on; 0 if not known.
     pub socket_type: u8,
@@ -101,6 +103,7 @@ impl Entry {
         generation: 0,
         registered: false,
         kind: None,
+        own: false,
         kept: false,
         socket_type: 0,
         private: 0,
@@ -166,6 +169,9 @@ impl Entry {
 /// All numbers.
 pub struct FdTable {
     entries: Vec<Entry>,
+    /// Those from `split` on, so that descriptors of ours beyond all numbers of the program's make no long table.
+    high: Vec<Entry>,
+    split: usize,
     /// Counts the moments at which descriptions may have become another process's too.
     epoch: u32,
 }
@@ -178,30 +184,75 @@ impl Default for FdTable {
 
 impl FdTable {
     pub const fn new() -> Self {
-        FdTable { entries: Vec::new(), epoch: 1 }
+        FdTable { entries: Vec::new(), high: Vec::new(), split: usize::MAX, epoch: 1 }
     }
 
     /// The entry of `fd`, made if need be. `fd` must not be negative.
+    #[inline]
     pub fn entry(&mut self, fd: i32) -> &mut Entry {
         let index = fd as usize;
-        if index >= self.entries.len() {
-            self.entries.resize_with((index + 1).next_power_of_two().max(64), || Entry::EMPTY);
+        if index < self.entries.len() {
+            return &mut self.entries[index];
         }
-        &mut self.entries[index]
+        self.make(index)
+    }
+
+    #[cold]
+    fn make(&mut self, index: usize) -> &mut Entry {
+        let (entries, index, most) = match index.checked_sub(self.split) {
+            Some(index) => (&mut self.high, index, usize::MAX),
+            None => (&mut self.entries, index, self.split),
+        };
+        if index >= entries.len() {
+            entries.resize_with((index + 1).next_power_of_two().max(64).min(most), || Entry::EMPTY);
+        }
+        &mut entries[index]
     }
 
     /// The entry of `fd`, if anything was ever known of it.
+    #[inline]
     pub fn known(&mut self, fd: i32) -> Option<&mut Entry> {
-        usize::try_from(fd).ok().and_then(|index| self.entries.get_mut(index))
+        let index = fd as u32 as usize;
+        if index < self.entries.len() {
+            return Some(&mut self.entries[index]);
+        }
+        self.high.get_mut(index.checked_sub(self.split)?)
+    }
+
+    /// All numbers of which something may be known, in rising order.
+    pub fn numbers(&self) -> impl Iterator<Item = i32> {
+        let high = self.split..self.split.saturating_add(self.high.len());
+        (0..self.entries.len()).chain(high).map(|index| index as i32)
     }
 
     /// One past the highest number that may be known.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        match self.high.len() {
+            0 => self.entries.len(),
+            high => self.split + high,
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
+    }
+
+    /// `fd` is a descriptor of the runtime's from now on: see `Entry::own`.
+    pub fn take(&mut self, fd: i32) -> &mut Entry {
+        let index = fd as usize;
+        if self.split == usize::MAX && index >= self.entries.len() {
+            self.split = index;
+        }
+        self.forget(fd);
+        let entry = self.entry(fd);
+        entry.own = true;
+        entry
+    }
+
+    /// Whether `fd` is the runtime's.
+    #[inline]
+    pub fn owns(&mut self, fd: i32) -> bool {
+        self.known(fd).is_some_and(|entry| entry.own)
     }
 
     /// This process has just made the description of `fd`.
@@ -359,14 +410,30 @@ impl FdTable {
         })
     }
 
-    /// Moves all waiters of `from` to `to`, a duplicate of the same file that lives until they have left.
-    pub fn move_waiters(&mut self, from: i32, to: i32) {
+    /// Nothing is registered any more, and nobody waits.
+    pub fn forget_registrations(&mut self) {
+        for fd in self.numbers() {
+            let entry = self.entry(fd);
+            entry.registered = false;
+            entry.empty = false;
+            entry.generation = entry.generation.wrapping_add(1);
+        }
+    }
+
+    /// Moves all waiters of `from` to `to`, another number of the same file.
+    pub fn move_waiters_only(&mut self, from: i32, to: i32) {
         while let Some(node) = self.entry(from).nodes.first() {
             self.entry(from).unlink(node);
             node.fd.set(to);
             self.entry(to).push(node);
         }
-        self.entry(to).kept = true;
+    }
+
+    /// As `move_waiters_only`, to a duplicate that lives until they have left.
+    pub fn move_waiters(&mut self, from: i32, to: i32) {
+        self.move_waiters_only(from, to);
+        let entry = self.entry(to);
+        (entry.own, entry.kept) = (true, true);
     }
 
     /// The number no longer means what it meant: forget kind and registration. Waiters must have been moved.
@@ -381,19 +448,22 @@ impl FdTable {
         }
     }
 
-    /// In a forked child: nobody waits, nothing is registered; kinds still hold.
-    pub fn rebuild_in_child(&mut self) -> Vec<i32> {
+    /// In a forked child: nobody waits, nothing is registered; kinds still hold. Returns what was the runtime's, for the
+    /// child to close; unless it has the `same` descriptors, not copies: then the parent's are still not the program's.
+    pub fn rebuild_in_child(&mut self, same: bool) -> Vec<i32> {
         self.forget_private();
-        let mut kept = Vec::new();
-        for (fd, entry) in self.entries.iter_mut().enumerate() {
-            never_waits::forget(fd as i32);
-            if entry.kept {
-                kept.push(fd as i32);
+        let mut ours = Vec::new();
+        for fd in self.numbers() {
+            never_waits::forget(fd);
+            let entry = self.entry(fd);
+            let kind = if entry.own { None } else { entry.kind };
+            let own = entry.own && same;
+            if entry.own && !same {
+                ours.push(fd);
             }
-            let kind = if entry.kept { None } else { entry.kind };
-            *entry = Entry { kind, generation: entry.generation.wrapping_add(1), ..Entry::EMPTY };
+            *entry = Entry { kind, own, generation: entry.generation.wrapping_add(1), ..Entry::EMPTY };
         }
-        kept
+        ours
     }
 }
 

@@ -390,11 +390,12 @@ impl Hub {
         unreachable!("a dead green thread was resumed")
     }
 
-    /// In a forked child: the calling green thread is the only one, and all that the kernel gave is the parent's.
+    /// In a forked child: the calling green thread is the only one, and all that the kernel gave is the parent's. With
+    /// `same_files` the descriptors are not copies (CLONE_FILES).
     ///
     /// # Safety
     /// Called once, by the child, before anything else.
-    pub unsafe fn rebuild_in_child(&self) {
+    pub unsafe fn rebuild_in_child(&self, same_files: bool) {
         let me = self.current();
         self.pid.store(sys::getpid(), Relaxed);
         self.tid.store(sys::gettid(), Relaxed);
@@ -428,10 +429,14 @@ impl Hub {
         me.tid.set(self.tid.load(Relaxed));
         tids.insert(me.tid.get(), me);
         drop(tids);
+        if same_files {
+            // As long as the child is alone it needs no descriptors, which the parent doesn't know and may close.
+            self.phantoms.set(0);
+        }
         self.live.set(1 + self.phantoms.get());
         // SAFETY: as for this function.
         unsafe {
-            self.reactor.rebuild_in_child();
+            self.reactor.rebuild_in_child(same_files);
             futex_queue::rebuild_in_child();
             crate::offload::rebuild_in_child();
         }

@@ -17,7 +17,7 @@
 mod numbers;
 mod waiter;
 
-pub use numbers::high_number;
+pub use numbers::{maybe_own, move_up, some_own};
 pub use waiter::FdWaiter;
 
 use crate::calls::error;
@@ -52,9 +52,12 @@ impl AsRawSource for &Source {
 pub struct Reactor {
     /// Descriptors belong to the process, so the hubs of guests share one table.
     pub(crate) table: &'static Lock<FdTable>,
-    poller: UnsafeCell<Option<Poller>>,
     epoll: AtomicI32,
     wake: AtomicI32,
+    /// Held while `wake` is used by who may be another kernel thread, and while it changes.
+    waking: Lock<()>,
+    /// Another process has our descriptor table (CLONE_FILES), and may close what it doesn't know to be ours.
+    pub(crate) table_shared: AtomicBool,
     /// What the hub sleeps on where there is no epoll descriptor: 1 once somebody has something for it.
     told: AtomicU32,
     /// Where events are taken to.
@@ -79,9 +82,10 @@ impl Reactor {
     pub(crate) fn new(table: &'static Lock<FdTable>) -> Self {
         Reactor {
             table,
-            poller: UnsafeCell::new(None),
             epoll: AtomicI32::new(-1),
             wake: AtomicI32::new(-1),
+            waking: Lock::new(()),
+            table_shared: AtomicBool::new(false),
             events: UnsafeCell::new([libc::epoll_event { events: 0, u64: 0 }; EVENTS]),
             told: AtomicU32::new(0),
             polls: Cell::new(0),
@@ -97,44 +101,87 @@ impl Reactor {
         unsafe { self.table.lock_unless(!hub.has_foreign_threads()) }
     }
 
-    /// The poller, made if need be. `None`: there are no descriptors to be had.
-    fn open(&self) -> Option<&Poller> {
-        // SAFETY: only the carrier opens the poller, and it is dropped only in a forked child.
-        let slot = unsafe { &mut *self.poller.get() };
-        if slot.is_none() {
-            *slot = numbers::with_room(|| numbers::at_high_numbers(|| self.make()));
-        }
-        slot.as_ref()
+    /// Whether there is an epoll set, made if need be. If not, there are no descriptors to be had.
+    pub(crate) fn open(&self) -> bool {
+        self.epoll.load(Relaxed) >= 0 || numbers::with_room(&numbers::limit(), |_| self.make())
     }
 
+    /// The poller serves to make its epoll set, which lives on by another number. Its other descriptors nobody needs.
     #[cold]
-    fn make(&self) -> Option<Poller> {
-        let poller = Poller::new().ok()?;
+    fn make(&self) -> bool {
+        let Ok(poller) = Poller::new() else { return false };
         // SAFETY: makes a descriptor of our own.
-        let wake = unsafe { sys!(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) } as i32;
-        if wake < 0 {
-            return None;
-        }
-        // SAFETY: the eventfd lives as long as the poller.
+        let low = unsafe { sys!(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) } as i32;
+        let Some(wake) = numbers::move_up(low) else { return false };
+        // SAFETY: the eventfd lives as long as the epoll set.
         let added = unsafe { poller.add_with_mode(&Source(wake), Event::readable(WAKE_KEY), PollMode::Edge) };
-        if added.is_err() {
+        let epoll = added.ok().and_then(|()| numbers::duplicate(poller.as_raw_fd()));
+        let Some(epoll) = epoll else {
             sys::close(wake);
-            return None;
+            return false;
+        };
+        self.take(wake);
+        self.take(epoll);
+        self.set_wake(wake);
+        self.epoll.store(epoll, SeqCst);
+        true
+    }
+
+    /// `fd` is a descriptor of the runtime's, which to the program is not open.
+    pub(crate) fn take(&self, fd: i32) {
+        self.table.lock().take(fd);
+        numbers::note_own(fd);
+    }
+
+    /// As `take`, for one that is closed when its last waiter leaves.
+    pub(crate) fn keep(&self, fd: i32) {
+        self.table.lock().take(fd).kept = true;
+        numbers::note_own(fd);
+    }
+
+    /// Closes a descriptor of the runtime's that nobody waits for.
+    pub(crate) fn discard(&self, fd: i32) {
+        self.table.lock().forget(fd);
+        sys::close(fd);
+    }
+
+    /// The program has no number left. If nobody waits for a descriptor it gets ours, which are made again when they are
+    /// needed and there are numbers. False if that gives it none.
+    #[cold]
+    pub(crate) fn give_up(&self) -> bool {
+        let (epoll, wake) = (self.epoll.load(Relaxed), self.wake.load(Relaxed));
+        let limit = numbers::limit().rlim_cur;
+        let within = |fd: i32| fd >= 0 && (fd as u64) < limit;
+        if !within(epoll) && !within(wake) || self.has_waiters() {
+            return false;
         }
-        self.epoll.store(poller.as_raw_fd(), SeqCst);
-        self.wake.store(wake, SeqCst);
-        Some(poller)
+        let mut table = self.table.lock();
+        self.epoll.store(-1, Relaxed);
+        self.set_wake(-1);
+        for fd in [epoll, wake] {
+            table.forget(fd);
+            sys::close(fd);
+        }
+        table.forget_registrations();
+        true
+    }
+
+    /// Once this has returned nobody writes to the old one.
+    fn set_wake(&self, fd: i32) {
+        let _no_wake = self.waking.lock();
+        self.wake.store(fd, SeqCst);
     }
 
     /// Gets ready for a wait that `wake` can end.
     pub(crate) fn prepare(&self) {
-        if self.epoll.load(Relaxed) < 0 && self.open().is_none() {
+        if !self.open() {
             self.told.store(0, SeqCst);
         }
     }
 
     /// Ends the hub's wait. From any kernel thread.
     pub fn wake(&self) {
+        let _no_move = self.waking.lock();
         let (one, fd) = (1u64, self.wake.load(SeqCst));
         if fd >= 0 {
             // SAFETY: writes eight bytes of ours to our eventfd.
@@ -147,23 +194,16 @@ impl Reactor {
         }
     }
 
-    /// Whether `fd` is one of the reactor's own.
+    /// Whether `fd` is the runtime's, and to the program not open.
+    #[inline]
     pub fn owns(&self, fd: i32) -> bool {
-        let epoll = self.epoll.load(Relaxed);
-        // The poller's eventfd and timerfd were made between its epoll descriptor and our eventfd.
-        epoll >= 0 && (epoll..=self.wake.load(Relaxed)).contains(&fd)
-    }
-
-    /// Numbers that a program must neither see nor close, in rising order.
-    pub fn owned(&self) -> Option<core::ops::RangeInclusive<i32>> {
-        let epoll = self.epoll.load(Relaxed);
-        (epoll >= 0).then(|| epoll..=self.wake.load(Relaxed))
+        maybe_own(fd) && self.table.lock().owns(fd)
     }
 
     /// Somebody waits for a descriptor.
     pub fn has_waiters(&self) -> bool {
         let mut table = self.table.lock();
-        (0..table.len() as i32).any(|fd| table.known(fd).is_some_and(|entry| entry.has_waiters()))
+        table.numbers().any(|fd| table.known(fd).is_some_and(|entry| entry.has_waiters()))
     }
 
     /// The kind of `fd`; `None` if there is no such descriptor.
@@ -173,6 +213,9 @@ impl Reactor {
         }
         if let Some(kind) = self.table(hub).known(fd).and_then(|entry| entry.kind) {
             return Some(kind);
+        }
+        if self.owns(fd) {
+            return None;
         }
         // SAFETY: all-zero is a valid `stat`.
         let mut stat: libc::stat = unsafe { core::mem::zeroed() };
@@ -257,7 +300,7 @@ impl Reactor {
 
     #[cold]
     fn register(&self, hub: &Hub, fd: i32) -> Result<(), CannotWait> {
-        if self.open().is_none() {
+        if !self.open() {
             return Err(CannotWait::NoRoom);
         }
         let mut table = self.table(hub);
@@ -352,23 +395,19 @@ impl Reactor {
     /// The program is about to close `fd`, or to put another file there: waiters keep the old file through a
     /// duplicate, and the registration ends. False if the number is ours and must not be touched.
     pub fn before_close(&self, hub: &Hub, fd: i32) -> bool {
-        if self.owns(fd) {
-            return false;
-        }
         if crate::hub::current_hub().is_some() {
             self.empty.set((-1, 0));
         }
         let mut table = self.table(hub);
         let Some(entry) = table.known(fd) else { return true };
-        if entry.kept {
+        if entry.own || entry.kept {
             return false;
         }
         let (registered, waited) = (entry.registered, entry.has_waiters());
         if waited {
-            // SAFETY: makes a descriptor of our own.
-            let keep = unsafe { sys!(libc::SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, high_number()) };
-            if keep >= 0 {
-                let keep = keep as i32;
+            if let Some(keep) = numbers::duplicate(fd) {
+                table.take(keep);
+                numbers::note_own(keep);
                 table.move_waiters(fd, keep);
                 let generation = table.entry(keep).generation;
                 table.entry(keep).registered = self.add(keep, generation) == 0;
@@ -406,24 +445,48 @@ impl Reactor {
         }
     }
 
-    /// In a forked child: the descriptors are shared with the parent, so new ones are made when needed.
+    /// Moves a descriptor of ours to another number, because the program puts a file of its own at `fd`. False if there
+    /// is no other number.
+    pub(crate) fn make_way(&self, hub: &Hub, fd: i32) -> bool {
+        let Some(to) = numbers::duplicate(fd) else { return false };
+        numbers::note_own(to);
+        let mut table = self.table.lock();
+        let (kept, registered) = table.known(fd).map_or((false, false), |entry| (entry.kept, entry.registered));
+        table.take(to).kept = kept;
+        table.move_waiters_only(fd, to);
+        if registered {
+            self.deregister(fd);
+            let generation = table.entry(to).generation;
+            table.entry(to).registered = self.add(to, generation) == 0;
+        }
+        table.forget(fd);
+        if self.epoll.load(Relaxed) == fd {
+            self.epoll.store(to, SeqCst);
+        }
+        if self.wake.load(Relaxed) == fd {
+            self.set_wake(to);
+        }
+        if hub.clock_watch.get() == fd {
+            hub.clock_watch.set(to);
+        }
+        true
+    }
+
+    /// In a forked child: the descriptors are shared with the parent, so new ones are made when needed. With the `same`
+    /// table they are the parent's own, which goes on using them.
     ///
     /// # Safety
     /// No other kernel thread exists.
-    pub(crate) unsafe fn rebuild_in_child(&self) {
+    pub(crate) unsafe fn rebuild_in_child(&self, same: bool) {
         // SAFETY: as for this function.
-        unsafe { self.table.reset_in_child() };
-        for fd in self.table.lock().rebuild_in_child() {
+        unsafe {
+            self.table.reset_in_child();
+            self.waking.reset_in_child();
+        }
+        for fd in self.table.lock().rebuild_in_child(same) {
             sys::close(fd);
         }
-        // Dropping a `Poller` would take its descriptors out of the epoll set, which the parent still uses.
-        // SAFETY: no other kernel thread exists.
-        core::mem::forget(unsafe { (*self.poller.get()).take() });
-        if let Some(owned) = self.owned() {
-            for fd in owned {
-                sys::close(fd);
-            }
-        }
+        self.table_shared.store(same, Relaxed);
         self.epoll.store(-1, Relaxed);
         self.wake.store(-1, Relaxed);
     }

@@ -5,6 +5,7 @@ use super::Outcome::{self, Done, Pass};
 use super::Reason;
 use crate::frame::Frame;
 use crate::hub::Hub;
+use crate::reactor::some_own;
 use crate::sys;
 
 /// Offset of `d_reclen`, and of the name, in `struct linux_dirent64`.
@@ -16,8 +17,7 @@ pub fn getdents64(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         // Who counts threads waits for some to end, or to come to their waits: they must have had the time.
         hub.let_everybody_run();
     }
-    if hub.reactor.owned().is_none() {
-        // No call has been parked for a descriptor, so none is kept either.
+    if !some_own() {
         return Pass(Reason::NonBlocking);
     }
     let (fd, buffer, size) = (frame.rdi as i32, frame.rsi, frame.rdx as u32);
@@ -67,7 +67,7 @@ fn hide(entries: &mut [u8], mut hidden: impl FnMut(&[u8]) -> bool) -> usize {
 
 fn is_ours(hub: &Hub, name: &[u8]) -> bool {
     let number = core::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
-    number.is_some_and(|fd| super::fds::is_hidden(hub, fd))
+    number.is_some_and(|fd| hub.reactor.owns(fd))
 }
 
 /// Whether `fd` is /proc/self/fd under one of its names.

@@ -77,7 +77,7 @@ fn wait_events(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<
 
 /// For the hook by name: the answer, if something is ready or nothing is to be waited for.
 pub fn try_epoll_wait(hub: &Hub, fd: i32, events: usize, count: i32, timeout: i32) -> Option<isize> {
-    if !hub.module_on(crate::modules::Module::Select) || signalfd::maybe() {
+    if !hub.module_on(crate::modules::Module::Select) || signalfd::maybe() || hub.reactor.owns(fd) {
         return None;
     }
     // SAFETY: the program's own array, for the kernel to check.

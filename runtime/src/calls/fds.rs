@@ -1,20 +1,68 @@
 //! The lives of descriptors, which the reactor follows. These calls never wait (but for a socket that lingers), so
 //! foreign threads use them as they are.
 //!
-//! Numbers that are the runtime's own are not open as far as a program can tell: EBADF, also as a target of dup2 and
-//! dup3, where the kernel says that for numbers that the process may not use.
+//! Numbers that are the runtime's own are not open as far as a program can tell: every call says EBADF, and if the
+//! program puts a file of its own at one of them, what we have there moves.
 
 use super::{error, io, names, socket, Outcome, Reason};
 use crate::frame::Frame;
 use crate::hub::{current_hub, Hub};
-use crate::{offload, sys};
+use crate::reactor::maybe_own;
+use crate::{offload, sys, user};
 use Outcome::{Done, Pass};
 
 const EBADF: isize = error(libc::EBADF);
+const EMFILE: isize = error(libc::EMFILE);
 
-/// Whether `fd` is the reactor's, or one that a parked call keeps.
-pub(super) fn is_hidden(hub: &Hub, fd: i32) -> bool {
-    hub.reactor.owns(fd) || hub.reactor.table.lock().known(fd).is_some_and(|entry| entry.kept)
+/// Whether a call names a number of ours as a descriptor in its first argument, or as the folder that its path is in.
+#[cold]
+pub fn names_own(hub: &Hub, frame: &Frame) -> bool {
+    let fd = frame.rdi as i32;
+    let by_path = match frame.number as i64 {
+        libc::SYS_openat
+        | libc::SYS_newfstatat
+        | libc::SYS_statx
+        | libc::SYS_utimensat
+        | libc::SYS_readlinkat
+        | libc::SYS_faccessat
+        | libc::SYS_faccessat2
+        | libc::SYS_unlinkat
+        | libc::SYS_mkdirat
+        | libc::SYS_fchownat
+        | libc::SYS_fchmodat
+        | libc::SYS_openat2
+        | libc::SYS_execveat => user::read::<u8>(frame.rsi).is_ok_and(|first| first == b'/'),
+        _ => false,
+    };
+    !by_path && hub.reactor.owns(fd)
+}
+
+/// A call that gives the program a new descriptor, and that the kernel is to make: for want of numbers the program gets
+/// those of ours that it can.
+pub fn makes(hub: &'static Hub, frame: &Frame) -> Outcome {
+    let waits = match frame.number as i64 {
+        libc::SYS_fcntl => !matches!(frame.rsi as i32, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC),
+        _ => false,
+    };
+    if waits {
+        return Pass(Reason::NonBlocking);
+    }
+    let [a, b, c, d, e, f] = frame.args();
+    // SAFETY: the program's own call, which cannot wait.
+    let result = unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) };
+    if result == EMFILE && hub.reactor.give_up() {
+        // SAFETY: as above.
+        return Done(unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) });
+    }
+    Done(result)
+}
+
+/// Whether the limit on descriptors lets the program use the number.
+fn may_use(fd: i32) -> bool {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is ours.
+    unsafe { sys!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &mut limit as *mut _) };
+    (fd as u64) < limit.rlim_cur
 }
 
 fn is_open(fd: i32) -> bool {
@@ -66,20 +114,14 @@ pub fn close_range(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if first > last || !closes {
         return Pass(Reason::NotOurs);
     }
-    let known = hub.reactor.table.lock().len() as u32;
-    for fd in first..last.saturating_add(1).min(known) {
-        hub.reactor.before_close(hub, fd as i32);
+    let numbers = hub.reactor.table.lock().numbers();
+    for fd in numbers.filter(|&fd| (first..=last).contains(&(fd as u32))) {
+        hub.reactor.before_close(hub, fd);
     }
     // Waiters' files may have got new numbers meanwhile.
-    let hidden = {
+    let hidden: Vec<i32> = {
         let mut table = hub.reactor.table.lock();
-        let owned = hub.reactor.owned();
-        let mut hidden: Vec<i32> = (0..table.len() as i32)
-            .filter(|&fd| table.known(fd).is_some_and(|entry| entry.kept))
-            .chain(owned.into_iter().flatten())
-            .collect();
-        hidden.sort_unstable();
-        hidden
+        table.numbers().filter(|&fd| table.known(fd).is_some_and(|entry| entry.own || entry.kept)).collect()
     };
     let mut result = 0;
     for (from, to) in pieces(first, last, &hidden) {
@@ -93,20 +135,19 @@ pub fn close_range(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 }
 
 pub fn dup(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    if is_hidden(hub, frame.rdi as i32) {
-        return Done(EBADF);
-    }
     hub.reactor.table.lock().note_duplicate(frame.rdi as i32);
     Pass(Reason::NonBlocking)
 }
 
 /// Puts `from` at the number `to` by system call `number`.
 fn replace(hub: &Hub, number: i64, from: i32, to: i32, flags: usize) -> isize {
-    if is_hidden(hub, from) || is_hidden(hub, to) {
+    // A call that fails must leave the old file at `to` alone, and known.
+    let fails = !is_open(from) || from == to || number == libc::SYS_dup3 && flags as i32 & !libc::O_CLOEXEC != 0;
+    let carrier = current_hub().is_some_and(|mine| core::ptr::eq(mine, hub));
+    if hub.reactor.owns(to) && (fails || !carrier || !may_use(to) || !hub.reactor.make_way(hub, to)) {
         return EBADF;
     }
-    // A call that fails must leave the old file at `to` alone, and known.
-    if from != to && is_open(from) && (number == libc::SYS_dup2 || flags as i32 & !libc::O_CLOEXEC == 0) {
+    if !fails {
         hub.reactor.before_close(hub, to);
         hub.reactor.table.lock().note_duplicate(from);
     }
@@ -126,10 +167,6 @@ pub fn dup3(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 pub fn fcntl_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let duplicates = matches!(frame.rsi as i32, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC);
     let fd = frame.rdi as i32;
-    // Programs ask in this way which numbers are open.
-    if is_hidden(hub, fd) {
-        return Done(EBADF);
-    }
     if duplicates {
         hub.reactor.table.lock().note_duplicate(fd);
     }
@@ -140,6 +177,14 @@ pub fn fcntl_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
             // A pipe of packets.
             table.writes_unusual(fd);
         }
+    }
+    Pass(Reason::NonBlocking)
+}
+
+/// epoll_ctl: what is put into a set is the third argument.
+pub fn epoll_ctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if maybe_own(frame.rdx as i32) && hub.reactor.owns(frame.rdx as i32) {
+        return Done(EBADF);
     }
     Pass(Reason::NonBlocking)
 }

@@ -1,7 +1,7 @@
 //! Memory mappings: those that are thread stacks come from the pool (`stack_pool`), all others are the kernel's.
 
 use super::Outcome::{self, Done, Pass};
-use super::Reason;
+use super::{error, Reason};
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::stack_pool;
@@ -23,7 +23,10 @@ pub fn mmap(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     mmap_foreign(hub, frame)
 }
 
-pub fn mmap_foreign(_hub: &'static Hub, frame: &mut Frame) -> Outcome {
+pub fn mmap_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if frame.r10 as i32 & libc::MAP_ANONYMOUS == 0 && hub.reactor.owns(frame.r8 as i32) {
+        return Done(error(libc::EBADF));
+    }
     if frame.r10 as i32 & libc::MAP_FIXED != 0 {
         stack_pool::touched(frame.rdi, frame.rsi);
     }

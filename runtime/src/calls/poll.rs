@@ -10,7 +10,7 @@ use super::{signalfd, Reason};
 use crate::fd_table::{READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::reactor::FdWaiter;
+use crate::reactor::{some_own, FdWaiter};
 use crate::sys;
 use crate::user::{self, Fault};
 use core::mem::offset_of;
@@ -21,6 +21,9 @@ pub use super::select::{pselect6, select};
 
 /// poll(fds, nfds, timeout in ms)
 pub fn poll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if let Some(outcome) = without_own(hub, frame) {
+        return outcome;
+    }
     if !hub.others_alive() && !signalfd::maybe() {
         return Pass(Reason::NoOtherGreenThread);
     }
@@ -33,6 +36,9 @@ pub fn poll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 /// ppoll(fds, nfds, timespec, sigmask, size): tells what is left of the timeout.
 pub fn ppoll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if let Some(outcome) = without_own(hub, frame) {
+        return outcome;
+    }
     let masked = frame.r10 != 0 || signalfd::maybe();
     if !masked && !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
@@ -79,6 +85,33 @@ fn poll_fds(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u64
         Ok(result) => result,
         Err(fault) => fault.into(),
     }
+}
+
+/// Whether a number of the runtime's is asked about.
+fn names_own(hub: &Hub, address: usize, count: usize) -> bool {
+    let at = |i| address.wrapping_add(i * size_of::<pollfd>());
+    // In one word: the number and the events.
+    let mut numbers = (0..count).map_while(|i| user::read::<u64>(at(i)).ok());
+    numbers.any(|word| word as i32 >= 0 && hub.reactor.owns(word as i32))
+}
+
+/// The runtime's numbers are not open: POLLNVAL, which ends the call. `None` if there are none of them.
+#[inline]
+fn without_own(hub: &Hub, frame: &Frame) -> Option<Outcome> {
+    let (address, count) = (frame.rdi, frame.rsi as u32 as usize);
+    if !some_own() || !names_own(hub, address, count) {
+        return None;
+    }
+    let look = || {
+        let mut fds: Vec<pollfd> = user::read_slice(address, count)?;
+        fds.iter_mut().filter(|fd| fd.fd >= 0 && hub.reactor.owns(fd.fd)).for_each(|fd| fd.fd = i32::MAX);
+        let found = look(&mut fds);
+        for (i, fd) in fds.iter().enumerate().filter(|_| found >= 0) {
+            user::write(address + i * size_of::<pollfd>() + offset_of!(pollfd, revents), &fd.revents)?;
+        }
+        Ok(found)
+    };
+    Some(Done(look().unwrap_or_else(|fault: Fault| fault.into())))
 }
 
 /// The answers to a first look, and what only we know.
@@ -138,7 +171,7 @@ fn answer(address: usize, fds: &[pollfd], result: isize) -> Result<isize, Fault>
 
 /// For the hook by name: the answer, if something is ready or nothing is to be waited for.
 pub fn try_poll(hub: &Hub, fds: usize, count: usize, timeout: i32) -> Option<isize> {
-    if !hub.module_on(crate::modules::Module::Select) || signalfd::maybe() {
+    if !hub.module_on(crate::modules::Module::Select) || signalfd::maybe() || some_own() && names_own(hub, fds, count) {
         return None;
     }
     // SAFETY: the program's own array, for the kernel to check.

@@ -8,13 +8,14 @@ use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::{robust, scheduling, signals, stack_pool, sys, user};
 use core::mem::offset_of;
+use core::sync::atomic::Ordering::Relaxed;
 
 /// A clone or clone3 that is not one of libc's threads.
 pub fn clone(hub: &'static Hub, frame: &mut Frame, flags: u64) -> Outcome {
     let has = |flag: i32| flags & flag as u64 != 0;
     hub.reactor.forget_private();
     if !has(libc::CLONE_VM) {
-        return do_fork(hub, frame);
+        return do_fork(hub, frame, has(libc::CLONE_FILES));
     }
     if has(libc::CLONE_VFORK) {
         before_vfork(hub);
@@ -48,12 +49,12 @@ pub fn after_vfork(hub: &Hub) {
 
 pub fn fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     hub.reactor.forget_private();
-    do_fork(hub, frame)
+    do_fork(hub, frame, false)
 }
 
 /// Makes the system call here: the child gets a copy of this stack and goes on from here with the hub made anew. If the
 /// program gave the child a stack, the child moves there on its way out: the memory is a copy either way.
-fn do_fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+fn do_fork(hub: &'static Hub, frame: &mut Frame, same_files: bool) -> Outcome {
     let [mut a, mut b, c, d, e, f] = frame.args();
     let mut own_stack = None;
     let mut args = Vec::new();
@@ -68,6 +69,11 @@ fn do_fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
             a = args.as_ptr() as usize;
         }
     }
+    if same_files {
+        // What we make later the child would not know to be ours.
+        hub.reactor.open();
+        hub.reactor.table_shared.store(true, Relaxed);
+    }
     // Until the child is a process of its own, the kernel keeps what is sent to it.
     signals::set_kernel_mask(!0);
     // SAFETY: the program's own call. The heap and the pool of stacks are locked, so that the child finds
@@ -75,7 +81,7 @@ fn do_fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let result = stack_pool::quiet_during(|| unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) });
     if result == 0 {
         // SAFETY: we are the child's only thread, and this is the first thing it does.
-        unsafe { hub.rebuild_in_child() };
+        unsafe { hub.rebuild_in_child(same_files) };
         if let Some(stack) = own_stack {
             frame.rsp = stack;
         }

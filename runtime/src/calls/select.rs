@@ -10,7 +10,7 @@ use super::{error, signalfd, Reason};
 use crate::fd_table::{READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::reactor::FdWaiter;
+use crate::reactor::{maybe_own, FdWaiter};
 use crate::sys;
 use crate::user::{self, Fault};
 
@@ -67,6 +67,9 @@ fn select_fds(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u
             _ => in_a_helper(hub, frame, 5, mask),
         };
     };
+    if sets.n > 0 && maybe_own(sets.n as i32 - 1) && sets.numbers().any(|fd| hub.reactor.owns(fd as i32)) {
+        return error(libc::EBADF);
+    }
     let mut result = sets.look();
     if result == 0 {
         let waiters: Vec<FdWaiter> = sets

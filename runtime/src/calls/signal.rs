@@ -6,7 +6,7 @@ use crate::fd_table::READ;
 use crate::frame::Frame;
 use crate::green_thread::{Green, Waiting, Wake};
 use crate::hub::Hub;
-use crate::reactor::{high_number, FdWaiter};
+use crate::reactor::{move_up, FdWaiter};
 use crate::signals::{self, action, bit, Action, AltStack, Info, UNBLOCKABLE};
 use crate::{sys, user};
 use core::sync::atomic::Ordering::*;
@@ -311,13 +311,13 @@ fn wait_for_signal(
         return Err(error(libc::EAGAIN));
     }
     // Signals that every green thread blocks stay in the kernel; a signalfd tells when one comes.
-    let descriptor = SignalDescriptor::new(set);
-    let waiter = FdWaiter::looking(hub, descriptor.0, READ);
+    let mut waiter = descriptor(hub, set).map(|fd| FdWaiter::looking(hub, fd, READ));
     loop {
-        let wake = match waiter.enter() {
-            Ok(()) => hub.park(Waiting::Signal, deadline, true),
-            Err(_) => hub.park(Waiting::Signal, deadline, true),
-        };
+        if let Some(fd) = waiter.as_ref().filter(|waiter| waiter.enter().is_err()).map(FdWaiter::fd) {
+            hub.reactor.discard(fd);
+            waiter = None;
+        }
+        let wake = hub.park(Waiting::Signal, deadline, true);
         if let Some(info) = take_pending(hub, green, set) {
             return Ok(info);
         }
@@ -329,30 +329,11 @@ fn wait_for_signal(
     }
 }
 
-/// A signalfd of ours, out of the program's way.
-struct SignalDescriptor(i32);
-
-impl SignalDescriptor {
-    fn new(set: u64) -> Self {
-        // SAFETY: makes descriptors of our own.
-        unsafe {
-            let low = sys!(libc::SYS_signalfd4, -1isize, &set as *const u64, 8, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
-                as i32;
-            let high = sys!(libc::SYS_fcntl, low, libc::F_DUPFD_CLOEXEC, high_number()) as i32;
-            if high < 0 {
-                return SignalDescriptor(low);
-            }
-            sys::close(low);
-            SignalDescriptor(high)
-        }
-    }
-}
-
-impl Drop for SignalDescriptor {
-    fn drop(&mut self) {
-        if let Some(hub) = crate::hub::current_hub() {
-            hub.reactor.before_close(hub, self.0);
-        }
-        sys::close(self.0);
-    }
+/// A signalfd of ours, which is closed when its only waiter leaves.
+fn descriptor(hub: &Hub, set: u64) -> Option<i32> {
+    let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+    // SAFETY: makes a descriptor of our own.
+    let fd = move_up(unsafe { sys!(libc::SYS_signalfd4, -1isize, &set as *const u64, 8, flags) } as i32)?;
+    hub.reactor.keep(fd);
+    Some(fd)
 }

@@ -13,7 +13,7 @@ use crate::fd_table::READ;
 use crate::frame::Frame;
 use crate::green_thread::{Waiting, Wake};
 use crate::hub::Hub;
-use crate::reactor::{high_number, FdWaiter};
+use crate::reactor::{move_up, FdWaiter};
 use crate::{guest, offload, signals, sys};
 
 /// sched_yield()
@@ -213,9 +213,9 @@ impl ClockWatch {
             // The reactor closed it when its last waiter left.
             Some(entry) if !entry.kept => self.hub.clock_watch.set(-1),
             Some(entry) if !entry.has_waiters() => {
-                table.forget(fd);
+                drop(table);
                 self.hub.clock_watch.set(-1);
-                sys::close(fd);
+                self.hub.reactor.discard(fd);
             }
             _ => {}
         }
@@ -237,22 +237,14 @@ fn open_clock_watch(hub: &Hub) -> i32 {
         it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
         it_value: libc::timespec { tv_sec: i64::MAX, tv_nsec: 0 },
     };
-    // SAFETY: makes and arms a descriptor of our own; the low number is free again before the program runs.
-    let fd = unsafe {
-        let low = sys!(libc::SYS_timerfd_create, libc::CLOCK_REALTIME, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK);
-        if low < 0 {
-            return -1;
-        }
-        let fd = sys!(libc::SYS_fcntl, low, libc::F_DUPFD_CLOEXEC, high_number()) as i32;
-        sys::close(low as i32);
-        let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
-        sys!(libc::SYS_timerfd_settime, fd, flags, &never as *const _, 0);
-        fd
-    };
-    if fd >= 0 {
-        hub.reactor.table.lock().entry(fd).kept = true;
-        hub.clock_watch.set(fd);
-    }
+    // SAFETY: makes a descriptor of our own.
+    let low = unsafe { sys!(libc::SYS_timerfd_create, libc::CLOCK_REALTIME, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) };
+    let Some(fd) = move_up(low as i32) else { return -1 };
+    let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
+    // SAFETY: arms it.
+    unsafe { sys!(libc::SYS_timerfd_settime, fd, flags, &never as *const _, 0) };
+    hub.reactor.keep(fd);
+    hub.clock_watch.set(fd);
     fd
 }
 

@@ -12,9 +12,10 @@ use crate::fd_table::READ;
 use crate::frame::Frame;
 use crate::green_thread::Wake;
 use crate::hub::Hub;
-use crate::reactor::{high_number, CannotWait, FdWaiter};
+use crate::reactor::{move_up, CannotWait, FdWaiter};
 use crate::user::{self, Fault};
 use crate::{guest, offload, sys};
+use core::sync::atomic::Ordering::Relaxed;
 
 const WNOHANG: usize = libc::WNOHANG as usize;
 /// Only children of the calling thread. All green threads' children are the carrier's, which a helper is not.
@@ -119,6 +120,8 @@ fn wait(
     if let Some(answer) = attempt(None) {
         return answer;
     }
+    // Whoever shares our descriptor table may close a descriptor of ours while we wait.
+    let child = child.filter(|_| !hub.reactor.table_shared.load(Relaxed));
     let waited = match child {
         Some(child) => by_descriptor(hub, child, attempt),
         None => Err(NoDescriptor),
@@ -141,8 +144,7 @@ fn by_descriptor(
     let waiter = FdWaiter::looking(hub, fd, READ);
     if let Err(cannot) = waiter.enter() {
         if let Child::Id(_) = child {
-            hub.reactor.table.lock().forget(fd);
-            sys::close(fd);
+            hub.reactor.discard(fd);
         } else if cannot == CannotWait::Bad {
             return Ok(error(libc::EBADF));
         }
@@ -166,21 +168,8 @@ fn by_descriptor(
 fn open(hub: &Hub, pid: i32) -> Result<i32, NoDescriptor> {
     // SAFETY: makes a descriptor of our own.
     let low = unsafe { sys!(libc::SYS_pidfd_open, pid, 0) } as i32;
-    if low < 0 {
-        return Err(NoDescriptor);
-    }
-    // Out of the program's way, as far as its limit on descriptors allows.
-    let high = high_number();
-    let found = [high, high / 2, high / 4].into_iter().find_map(|least| {
-        // SAFETY: as above.
-        let fd = unsafe { sys!(libc::SYS_fcntl, low, libc::F_DUPFD_CLOEXEC, least) } as i32;
-        (fd >= 0).then_some(fd)
-    });
-    sys::close(low);
-    let fd = found.ok_or(NoDescriptor)?;
-    let mut table = hub.reactor.table.lock();
-    table.forget(fd);
-    table.entry(fd).kept = true;
+    let fd = move_up(low).ok_or(NoDescriptor)?;
+    hub.reactor.keep(fd);
     Ok(fd)
 }
 

@@ -126,3 +126,24 @@ fn what_is_done_at_one_end_is_told_at_the_other() {
     table.forget(7);
     assert!(table.entry(6).peer == -1, "the number may mean something else soon");
 }
+
+#[test]
+fn numbers_of_ours_are_far_from_the_programs() {
+    let mut table = FdTable::new();
+    table.entry(3).kind = Some(Kind::Pipe);
+    assert!(table.known(961).is_none());
+    table.take(960);
+    assert!(table.owns(960) && !table.owns(961) && !table.owns(3) && !table.owns(-1));
+    for fd in [959, 961, 5000] {
+        table.entry(fd).kind = Some(Kind::File);
+        assert_eq!(table.known(fd).and_then(|entry| entry.kind), Some(Kind::File));
+    }
+    assert_eq!(table.known(3).and_then(|entry| entry.kind), Some(Kind::Pipe));
+    let known = table.numbers().filter(|&fd| [3, 959, 960, 961, 5000].contains(&fd)).count();
+    assert_eq!((known, table.numbers().is_sorted()), (5, true));
+    assert!(table.len() > 5000);
+    assert_eq!(table.rebuild_in_child(true), []);
+    assert!(table.owns(960), "the parent still uses it");
+    assert_eq!(table.rebuild_in_child(false), [960]);
+    assert!(!table.owns(960));
+}

@@ -6,7 +6,7 @@
 use crate::fd_table::FdTable;
 use crate::hub::Hub;
 use crate::lock::Lock;
-use crate::reactor::high_number;
+use crate::reactor;
 use crate::sys;
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -21,17 +21,7 @@ fn make() -> i32 {
 
 /// A descriptor at a number out of the program's way, as far as its limit allows; closes `low`.
 pub(super) fn move_up(low: i32) -> Option<i32> {
-    if low < 0 {
-        return None;
-    }
-    let high = high_number();
-    let found = [high, high / 2, high / 4].into_iter().find_map(|least| {
-        // SAFETY: makes a descriptor of our own.
-        let fd = unsafe { sys!(libc::SYS_fcntl, low, libc::F_DUPFD_CLOEXEC, least) } as i32;
-        (fd >= 0).then_some(fd)
-    });
-    sys::close(low);
-    found
+    reactor::move_up(low)
 }
 
 /// The program can't close it.

@@ -20,7 +20,7 @@ use super::Entries;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use greenpatch_runtime::carrier::Carrier;
-use greenpatch_runtime::dispatch::{FOREIGN, GREEN, GUEST, NUMBERS, READS, WRITES};
+use greenpatch_runtime::dispatch::{FOREIGN, GREEN, GUEST, NUMBERS, ONLY_OWN, READS, THIRD, WRITES};
 use greenpatch_runtime::fd_table::{READ, WRITE};
 use greenpatch_runtime::frame::{CallSite, Frame};
 use greenpatch_runtime::never_waits;
@@ -50,6 +50,7 @@ global_asm!(
 .hidden gp_interest
 .hidden gp_dispatch
 .hidden gp_never_waits
+.hidden gp_own_first
 .hidden gp_xsave_size
 .hidden gp_xsave_features
 .globl gp_entry
@@ -86,6 +87,14 @@ global_asm!(
 2:
     test byte ptr [r11 + rax], {green}
     jz \pass
+    test byte ptr [r11 + rax], {only_own}
+    jz 5f
+    cmp edi, [rip + gp_own_first]
+    jae 5f
+    test byte ptr [r11 + rax], {third}
+    jz \pass
+    cmp edx, [rip + gp_own_first]
+    jb \pass
     jmp 5f
 3:
     mov r11, [rip + gp_tls@GOTTPOFF]
@@ -94,6 +103,10 @@ global_asm!(
     jne 4f
     test byte ptr [r11 + rax], {foreign}
     jz \pass
+    test byte ptr [r11 + rax], {only_own}
+    jz 5f
+    cmp edi, [rip + gp_own_first]
+    jb \pass
     jmp 5f
 4:
     test byte ptr [r11 + rax], {guest}
@@ -221,6 +234,8 @@ gp_entry_end:
 "#,
     numbers = const NUMBERS,
     green = const GREEN,
+    only_own = const ONLY_OWN,
+    third = const THIRD,
     foreign = const FOREIGN,
     guest = const GUEST,
     reads = const READS,

@@ -150,6 +150,9 @@ pub fn sync_file_range(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 }
 
 pub fn copy_file_range(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if hub.reactor.owns(frame.rdx as i32) {
+        return Done(error(libc::EBADF));
+    }
     disk(hub, frame)
 }
 

@@ -2,7 +2,7 @@
 
 use super::block::{help, is_nonblocking, EAGAIN};
 use super::module_on;
-use crate::calls::{Outcome, Reason};
+use crate::calls::{error, Outcome, Reason};
 use crate::fd_table::Kind;
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -21,6 +21,9 @@ pub fn sendfile(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let to = frame.rdi as i32;
+    if hub.reactor.owns(frame.rsi as i32) {
+        return Done(error(libc::EBADF));
+    }
     hub.reactor.table(hub).writes_unusual(to);
     match hub.reactor.kind(hub, to) {
         None => Pass(Reason::NotOurs),
@@ -36,6 +39,9 @@ pub fn splice(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let [from, from_at, to, to_at, size, flags] = frame.args();
+    if hub.reactor.owns(to as i32) {
+        return Done(error(libc::EBADF));
+    }
     hub.reactor.table(hub).writes_unusual(to as i32);
     let (Some(source), Some(target)) = (hub.reactor.kind(hub, from as i32), hub.reactor.kind(hub, to as i32)) else {
         return Pass(Reason::NotOurs);
@@ -63,6 +69,9 @@ pub fn tee(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let [from, to, size, flags, ..] = frame.args();
+    if hub.reactor.owns(to as i32) {
+        return Done(error(libc::EBADF));
+    }
     hub.reactor.table(hub).writes_unusual(to as i32);
     if flags as u32 & SPLICE_F_NONBLOCK != 0 {
         return Pass(Reason::NonBlocking);

@@ -24,7 +24,9 @@ pub fn sendmmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let (fd, messages, flags) = (frame.rdi as i32, frame.rsi, frame.r10 as i32);
     let count = (frame.rdx as u32 as usize).min(MOST);
     for index in 0..count {
-        note_descriptors(hub, messages + index * SIZE);
+        if let Err(errno) = note_descriptors(hub, messages + index * SIZE) {
+            return Done(errno);
+        }
     }
     if !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);

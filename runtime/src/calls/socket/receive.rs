@@ -176,7 +176,12 @@ pub fn try_recv_from(
     size: usize,
 ) -> Option<isize> {
     let unusual = NEVER_WAIT | libc::MSG_WAITALL;
-    if !hub.others_alive() || !hub.module_on(Module::Socket) || flags & unusual != 0 || has_low_water_mark(fd) {
+    if !hub.others_alive()
+        || !hub.module_on(Module::Socket)
+        || flags & unusual != 0
+        || has_low_water_mark(fd)
+        || hub.reactor.owns(fd)
+    {
         return None;
     }
     if hub.reactor.is_drained(hub, fd) {

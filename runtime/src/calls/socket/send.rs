@@ -148,7 +148,9 @@ pub(super) fn buffers_of(message: usize) -> Option<Buffers> {
 
 pub fn sendmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let (fd, message, flags) = (frame.rdi as i32, frame.rsi, frame.rdx as i32);
-    note_descriptors(hub, message);
+    if let Err(errno) = note_descriptors(hub, message) {
+        return Done(errno);
+    }
     if !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
     }
@@ -202,7 +204,7 @@ pub fn try_send_to(
     address: usize,
     size: usize,
 ) -> Option<isize> {
-    if !hub.others_alive() || !hub.module_on(Module::Socket) || flags & !SIMPLE != 0 {
+    if !hub.others_alive() || !hub.module_on(Module::Socket) || flags & !SIMPLE != 0 || hub.reactor.owns(fd) {
         return None;
     }
     tried(hub, fd, sendto_now(fd, &[0, buffer, len, 0, address, size], flags), buffer, len)
