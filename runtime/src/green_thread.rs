@@ -103,7 +103,7 @@ pub struct Green {
     pub(crate) interruptible: Cell<bool>,
     /// The park that is under way has an entry in the timers.
     pub(crate) timed: Cell<bool>,
-    /// Has used up a time slice since it last parked.
+    /// Has used up a time slice since it last parked or yielded.
     pub(crate) computes: Cell<bool>,
     pub waiting: Cell<Waiting>,
     /// The last wait on a futex ended with a wake-up for nothing: `in_vain` tells which.

@@ -205,7 +205,7 @@ impl Hub {
             carrier: Carrier::new(),
             main,
             current: Cell::new(main),
-            ready: ReadyQueue::new(),
+            ready: ReadyQueue::new(config.slice.map_or(0, |slice| slice.as_nanos() as u64)),
             live: Cell::new(1),
             phantoms: Cell::new(0),
             timers: RefCell::new(Timers::new()),

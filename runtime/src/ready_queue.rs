@@ -3,6 +3,10 @@
 //!
 //! As in the kernel, ranked threads leave a twentieth of the time to those of rank 0, so that one that spins while it
 //! waits for such a thread doesn't hang the program.
+//!
+//! Of rank 0, those who have used up a time slice since they last waited or yielded stand in a line of their own, behind the others:
+//! with many threads that compute, whoever is woken would otherwise wait for a slice of each. They in turn are passed over
+//! for no longer than half a slice, so they have two thirds of the time or more.
 
 use crate::green_thread::Green;
 use crate::sys;
@@ -88,6 +92,12 @@ impl List {
 pub(crate) struct ReadyQueue {
     /// By rank.
     lists: [List; HIGHEST_RANK as usize + 1],
+    /// Of rank 0, those who compute.
+    computing: List,
+    /// Since when they have been passed over, or 0.
+    computing_since: Cell<u64>,
+    /// For how long they may be, ns.
+    patience: u64,
     /// Bit n: somebody of rank n, above 0, is ready.
     ranks: Cell<u128>,
     /// Since when rank 0 has been passed over, or 0.
@@ -97,9 +107,13 @@ pub(crate) struct ReadyQueue {
 }
 
 impl ReadyQueue {
-    pub fn new() -> Self {
+    /// `slice`: how long a turn may last, ns.
+    pub fn new(slice: u64) -> Self {
         ReadyQueue {
             lists: [const { List::new() }; HIGHEST_RANK as usize + 1],
+            computing: List::new(),
+            computing_since: Cell::new(0),
+            patience: slice / 2,
             ranks: Cell::new(0),
             passed_over_since: Cell::new(0),
             others_until: Cell::new(0),
@@ -108,14 +122,23 @@ impl ReadyQueue {
 
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.ranks.get() == 0 && self.lists[0].is_empty()
+        self.ranks.get() == 0 && self.lists[0].is_empty() && self.computing.is_empty()
+    }
+
+    #[inline]
+    fn list(&self, green: &Green, rank: u8) -> &List {
+        if rank == 0 && green.computes.get() {
+            &self.computing
+        } else {
+            &self.lists[usize::from(rank)]
+        }
     }
 
     /// Behind all others of its rank, which is returned.
     #[inline]
     pub fn push(&self, green: &Green) -> u8 {
         let rank = green.scheduling.rank();
-        self.lists[usize::from(rank)].push_back(green);
+        self.list(green, rank).push_back(green);
         self.mark(rank);
         rank
     }
@@ -123,7 +146,7 @@ impl ReadyQueue {
     /// Before all others of its rank.
     pub fn push_front(&self, green: &Green) {
         let rank = green.scheduling.rank();
-        self.lists[usize::from(rank)].push_front(green);
+        self.list(green, rank).push_front(green);
         self.mark(rank);
     }
 
@@ -143,17 +166,40 @@ impl ReadyQueue {
     pub fn pop(&self) -> Option<&'static Green> {
         if self.ranks.get() == 0 {
             self.passed_over_since.set(0);
-            return self.lists[0].pop();
+            return self.pop_unranked(sys::now);
         }
         self.pop_ranked(sys::now)
     }
 
+    #[inline]
+    fn pop_unranked(&self, now: impl Fn() -> u64) -> Option<&'static Green> {
+        if self.computing.is_empty() {
+            return self.lists[0].pop();
+        }
+        self.pop_computing_or_not(now)
+    }
+
+    #[cold]
+    fn pop_computing_or_not(&self, now: impl Fn() -> u64) -> Option<&'static Green> {
+        if !self.lists[0].is_empty() {
+            let (now, since) = (now(), self.computing_since.get());
+            if since == 0 || now.saturating_sub(since) < self.patience {
+                if since == 0 {
+                    self.computing_since.set(now);
+                }
+                return self.lists[0].pop();
+            }
+        }
+        self.computing_since.set(0);
+        self.computing.pop()
+    }
+
     #[cold]
     fn pop_ranked(&self, now: impl Fn() -> u64) -> Option<&'static Green> {
-        if self.lists[0].is_empty() {
+        if self.lists[0].is_empty() && self.computing.is_empty() {
             self.passed_over_since.set(0);
         } else if self.is_the_others_turn(now()) {
-            return self.lists[0].pop();
+            return self.pop_unranked(now);
         }
         let rank = self.top_rank();
         let green = self.lists[usize::from(rank)].pop();
@@ -191,7 +237,7 @@ impl ReadyQueue {
 
     /// Takes out a green thread that had `rank` when it became ready.
     pub fn remove(&self, green: &Green, rank: u8) -> bool {
-        let found = self.lists[usize::from(rank)].remove(green);
+        let found = self.list(green, rank).remove(green);
         if rank != 0 {
             self.unmark_if_empty(rank);
         }
@@ -201,6 +247,8 @@ impl ReadyQueue {
     /// Forgets everybody: they do not exist in a forked child.
     pub fn clear(&self) {
         self.lists.iter().for_each(List::clear);
+        self.computing.clear();
+        self.computing_since.set(0);
         self.ranks.set(0);
         self.passed_over_since.set(0);
         self.others_until.set(0);
@@ -224,7 +272,7 @@ mod tests {
 
     #[test]
     fn by_rank_and_in_order_within_one() {
-        let queue = ReadyQueue::new();
+        let queue = ReadyQueue::new(10_000_000);
         for (number, rank) in [(1, 0), (2, 5), (3, 0), (4, 99), (5, 5), (6, HIGHEST_RANK)] {
             assert_eq!(queue.push(green(number, rank)), rank);
         }
@@ -236,10 +284,33 @@ mod tests {
     }
 
     #[test]
+    fn who_computes_waits_for_half_a_slice_at_most() {
+        let queue = ReadyQueue::new(10_000_000);
+        let (computes, other, waits) = (green(1, 0), green(2, 0), green(3, 0));
+        computes.computes.set(true);
+        for green in [computes, waits, other] {
+            queue.push(green);
+        }
+        assert_eq!(queue.pop_unranked(|| 1).unwrap().number.get(), 3);
+        let (mut now, mut times) = (1, [0u64; 2]);
+        for _ in 0..1000 {
+            let green = queue.pop_unranked(|| now).unwrap();
+            // One has short turns, the other whole slices.
+            let lasts = [10_000_000, 100_000][green.number.get() as usize - 1];
+            times[green.number.get() as usize - 1] += lasts;
+            now += lasts;
+            queue.push(green);
+        }
+        assert!((1.8..2.2).contains(&(times[0] as f64 / times[1] as f64)), "{times:?}");
+        assert!(queue.remove(computes, 0) && !queue.remove(computes, 0));
+        assert_eq!(all(&queue), [2]);
+    }
+
+    #[test]
     fn removal_from_anywhere() {
         for (gone, left) in [(1, [2, 3]), (2, [1, 3]), (3, [1, 2])] {
             for rank in [0, 9] {
-                let queue = ReadyQueue::new();
+                let queue = ReadyQueue::new(10_000_000);
                 let greens = [1, 2, 3].map(|number| green(number, rank));
                 for green in greens {
                     queue.push(green);
@@ -254,7 +325,7 @@ mod tests {
 
     #[test]
     fn rank_0_gets_a_twentieth_of_the_time() {
-        let queue = ReadyQueue::new();
+        let queue = ReadyQueue::new(10_000_000);
         let (ranked, other) = (green(1, 9), green(2, 0));
         queue.push(ranked);
         queue.push(other);

@@ -31,6 +31,8 @@ fn give_way(hub: &Hub) -> bool {
     if let Some(guest) = &hub.guest {
         return guest.give_way();
     }
+    // It says itself when others may run.
+    hub.current().computes.set(false);
     hub.yield_now() || {
         hub.reactor.poll(hub, Some(0));
         hub.yield_now()
