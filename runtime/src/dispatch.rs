@@ -230,29 +230,32 @@ const ROWS: &[Row] = &[
     row(libc::SYS_setgroups, Always, credentials::change),
 ];
 
-/// The call of each number. Which rows count is in `gp_interest`, and where none does nobody asks.
-static GREEN_CALLS: [Call; NUMBERS] = {
-    let mut calls = [calls::pass as Call; NUMBERS];
-    let mut at = 0;
-    while at < ROWS.len() {
-        calls[ROWS[at].number as usize] = ROWS[at].call;
-        at += 1;
-    }
-    calls
-};
+/// The call of each number, filled when the rows are opened: a table made by the compiler would be a thousand addresses
+/// that the dynamic linker must relocate in each program, with threads or without.
+struct Calls([AtomicUsize; NUMBERS]);
 
+/// Which rows count is in `gp_interest`, and where none does nobody asks.
+static GREEN_CALLS: Calls = Calls([const { AtomicUsize::new(0) }; NUMBERS]);
 /// As `GREEN_CALLS`, for foreign threads.
-static FOREIGN_CALLS: [Call; NUMBERS] = {
-    let mut calls = [calls::pass as Call; NUMBERS];
-    let mut at = 0;
-    while at < ROWS.len() {
-        if let Some(call) = ROWS[at].foreign {
-            calls[ROWS[at].number as usize] = call;
+static FOREIGN_CALLS: Calls = Calls([const { AtomicUsize::new(0) }; NUMBERS]);
+
+impl Calls {
+    fn fill(&self, call_of: impl Fn(&Row) -> Option<Call>) {
+        self.0.iter().for_each(|call| call.store(calls::pass as Call as usize, Relaxed));
+        for row in ROWS {
+            if let Some(call) = call_of(row) {
+                self.0[row.number as usize].store(call as usize, Relaxed);
+            }
         }
-        at += 1;
     }
-    calls
-};
+
+    /// Of a table that has been filled.
+    #[inline]
+    fn of(&self, number: usize) -> Call {
+        // SAFETY: only `fill` stores, and nothing but calls.
+        unsafe { core::mem::transmute::<usize, Call>(self.0[number & (NUMBERS - 1)].load(Relaxed)) }
+    }
+}
 
 /// Before arming: only the making of threads comes to the dispatcher.
 pub fn open_for_clone() {
@@ -272,6 +275,8 @@ const fn direction(number: i64) -> u8 {
 
 /// Opens the rows that `config` switches on.
 pub fn open(config: &Config) {
+    GREEN_CALLS.fill(|row| Some(row.call));
+    FOREIGN_CALLS.fill(|row| row.foreign);
     let modules = config.modules;
     for row in ROWS {
         let on = match row.when {
@@ -330,10 +335,9 @@ pub(crate) fn guest_call(number: usize) -> Option<Call> {
 /// The call of a kernel thread that is neither carrier nor guest.
 #[inline]
 fn foreign_call(number: usize) -> Option<Call> {
-    let at = number & (NUMBERS - 1);
     match GUEST_CALLS.get() {
-        Some(calls) => calls.foreign[at],
-        None => Some(FOREIGN_CALLS[at]),
+        Some(calls) => calls.foreign[number & (NUMBERS - 1)],
+        None => Some(FOREIGN_CALLS.of(number)),
     }
 }
 

@@ -30,6 +30,8 @@ gp_user_begin:
 gp_user_copy:
     .cfi_startproc
     # `rep movsb` takes some thirty cycles to begin; most copies are a word or a small structure.
+    cmp rdx, 4
+    je 4f
     test dl, 7
     jnz 3f
     cmp rdx, 128
@@ -48,6 +50,11 @@ gp_user_copy:
 3:
     mov rcx, rdx
     rep movsb
+    xor eax, eax
+    ret
+4:
+    mov eax, [rsi]
+    mov [rdi], eax
     xor eax, eax
     ret
     .cfi_endproc

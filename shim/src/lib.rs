@@ -19,5 +19,7 @@ mod hook;
 mod hooks;
 #[cfg(not(test))]
 mod init;
+#[cfg(not(test))]
+mod no_unwinder;
 #[cfg_attr(test, allow(dead_code, unused_imports))]
 mod sites;

@@ -170,7 +170,7 @@ pub(super) fn call(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return outcome;
     }
     let at = frame.number & (NUMBERS - 1);
-    let call = GREEN_CALLS[at];
+    let call = GREEN_CALLS.of(at);
     if gp_interest[at].load(Relaxed) & MAKES == 0 || !some_own() {
         return call(hub, frame);
     }

@@ -12,8 +12,12 @@ const PIECE: usize = 4096;
 /// more than all else here.
 const USUAL: usize = 8;
 
-fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2")
+/// To ask the processor what it can do costs more than a search of a short text, the more so in a virtual machine.
+const SHORT: usize = 64 << 10;
+
+fn wants_avx2(text: &[u8]) -> bool {
+    text.len() > SHORT
+        && is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("bmi1")
         && is_x86_feature_detected!("bmi2")
         && is_x86_feature_detected!("popcnt")
@@ -25,7 +29,7 @@ pub fn syscalls(text: &[u8]) -> Vec<usize> {
     fn with_avx2(text: &[u8]) -> Vec<usize> {
         find_syscalls::<Avx2>(text)
     }
-    if has_avx2() {
+    if wants_avx2(text) {
         // SAFETY: the processor has the features.
         unsafe { with_avx2(text) }
     } else {
@@ -53,7 +57,7 @@ pub fn wide_references(text: &[u8], hits: impl FnMut(usize, &[u16])) {
     fn with_avx2(text: &[u8], hits: impl FnMut(usize, &[u16])) {
         find_wide_references::<Avx2>(text, hits)
     }
-    if has_avx2() {
+    if wants_avx2(text) {
         // SAFETY: the processor has the features.
         unsafe { with_avx2(text, hits) }
     } else {

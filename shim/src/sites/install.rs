@@ -46,7 +46,7 @@ pub unsafe fn install_clone_site(entry: Entries) -> Result<Report, SitesError> {
     let started = Instant::now();
     let _seen = seen();
     let mut objects = objects::loaded();
-    objects.retain(|object| matches!(object.kind, Kind::Libc | Kind::Glibc));
+    objects.retain(|object| matches!(object.kind, Kind::Libc | Kind::Glibc) && !object.is_loader());
     if !objects.iter().any(|object| object.kind == Kind::Libc) {
         return Err(SitesError::NoLibc);
     }

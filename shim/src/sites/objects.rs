@@ -46,6 +46,11 @@ impl Object {
         self.segments.iter().filter(|s| s.executable && s.readable)
     }
 
+    /// The dynamic linker, which makes no threads.
+    pub fn is_loader(&self) -> bool {
+        self.kind == Kind::Glibc && file_name(&self.name).starts_with("ld")
+    }
+
     /// All executable segments, and what lies between them.
     pub fn text_span(&self) -> Range<usize> {
         let start = self.text().map(|s| s.range.start).min().unwrap_or(0);
@@ -146,6 +151,10 @@ fn object(name: String, base: usize, headers: &[libc::Elf64_Phdr]) -> Option<Obj
     Some(object)
 }
 
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 fn kind(name: &str, span: &Range<usize>) -> Kind {
     // SAFETY: getauxval reads what the kernel gave the process; no preconditions.
     let vdso = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) } as usize;
@@ -155,7 +164,7 @@ fn kind(name: &str, span: &Range<usize>) -> Kind {
     if vdso != 0 && span.contains(&vdso) {
         return Kind::Vdso;
     }
-    let file = name.rsplit('/').next().unwrap_or(name);
+    let file = file_name(name);
     let is = |stem: &str, soname: &str| {
         file == soname || file.strip_prefix(stem).is_some_and(|rest| rest.starts_with("-2."))
     };
