@@ -93,6 +93,9 @@ pub struct Carrier {
     pub attention: AtomicU32,
     /// What the dispatcher must look into before any call: `VFORK_CHILD` and so on.
     pub wary: AtomicU32,
+    /// Non-zero if the last call was a read or write that was the kernel's since nobody else can run, and nothing has come
+    /// to the dispatcher or to the signal handler since: what follows of that kind passes at the entry.
+    pub alone: AtomicU32,
     /// Written by whoever is inside.
     pub entering: core::cell::UnsafeCell<Entering>,
 }
@@ -122,6 +125,7 @@ impl Carrier {
             inside: AtomicU32::new(1),
             attention: AtomicU32::new(0),
             wary: AtomicU32::new(0),
+            alone: AtomicU32::new(0),
             entering: core::cell::UnsafeCell::new(Entering {
                 to: 0,
                 from: core::ptr::null(),

@@ -378,6 +378,7 @@ unsafe extern "C" fn gp_dispatch(frame: &mut Frame, hub: Option<&'static Hub>) -
         return Way::Quiet;
     }
     hub.carrier.inside.store(1, Relaxed);
+    hub.carrier.alone.store(0, Relaxed);
     perform(hub, frame)
 }
 
@@ -419,7 +420,10 @@ fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
     match descriptors::call(hub, frame) {
         Outcome::Pass(reason) => {
             if reason == Reason::NoOtherGreenThread {
-                stack_pool::alone();
+                let settled = stack_pool::alone() && !names::any_open();
+                if settled && gp_interest[frame.number & (NUMBERS - 1)].load(Relaxed) & (READS | WRITES) != 0 {
+                    hub.carrier.alone.store(1, Relaxed);
+                }
             }
             Way::Exit
         }

@@ -186,12 +186,14 @@ pub fn idle() -> Option<u64> {
     }
 }
 
-/// The last thread is about to wait in the kernel, where no hub looks at the clock.
+/// The last thread is about to wait in the kernel, where no hub looks at the clock. True if there is nothing to give back
+/// at a later time either.
 #[inline]
-pub fn alone() {
+pub fn alone() -> bool {
     if SURPLUS.load(Relaxed) {
         POOL.lock().trim();
     }
+    !SURPLUS.load(Relaxed)
 }
 
 /// Runs `fork` with the pool locked, so that the child finds it whole.

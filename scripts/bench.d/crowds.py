@@ -1,7 +1,9 @@
 """Many threads: memory, creation, what the parked cost the others, sleepers, a thread for each of 100,000 sockets."""
 
+import os
+
 from figures import NAMES, Figure, Target, at_most
-from running import Failed, file_limit
+from running import PROGRAMS, Failed, end, fields, file_limit, read_line
 
 MILLION = 1000000
 
@@ -84,6 +86,29 @@ def sleepers(bench):
     return [figure for figure in figures if figure.samples or figure.notes]
 
 
+def in_several_processes(bench, count):
+    """As many threads, in as few processes as the limit of open files allows, all at once."""
+    processes = -(-count // (file_limit() - 100))
+    figure = Figure("receivers", f"{count:,} threads in recv, in {processes} processes: CPU time of an answer", "ns")
+    bench.progress(figure.name)
+    command = [os.path.join(PROGRAMS, "many"), "receive", str(-(-count // processes))]
+    running = [bench.start("green", command) for _ in range(processes)]
+    try:
+        lines = [read_line(process, 200) for process in running]
+    except Failed as failure:
+        bench.failures.append(f"{figure.name}: {failure}")
+        return []
+    finally:
+        for process in running:
+            end(process)
+    answers = [fields(line).get("answer_cpu_ns") for line in lines]
+    if None in answers:
+        figure.notes.append(f"{NAMES['green']}: the system does not allow so many")
+    else:
+        figure.add("green", sum(answers) / processes)
+    return [figure]
+
+
 def receivers(bench):
     """Threads that each wait in recv on a socket of their own."""
     figures = []
@@ -94,8 +119,8 @@ def receivers(bench):
         needed = count + 100
         if needed > file_limit():
             figure.notes.append(f"needs a limit of open files (RLIMIT_NOFILE) of {needed:,}; here it is {file_limit():,}")
+            figures += [figure] + in_several_processes(bench, count)
             count = file_limit() - 100
-            figures.append(figure)
             figure = Figure("receivers", f"{count:,} threads in recv, each on its socket: CPU time of an answer", "ns", x=count)
         for _, way in bench.in_turn(bench.ways(), 1 if count > 10000 else min(3, bench.rounds)):
             said = many(bench, figure, way, "receive", count, may_own=True)

@@ -50,6 +50,8 @@ def calls(bench):
     for program, name in ("socket_calls", "write + read, socketpair"), ("pipe_calls", "write + read, pipe"), ("other_call", "getppid"):
         for state, meaning in states:
             rows.append((f"{program}_{state}", f"{name}, {meaning}", at_most_times(1.1, "native") if program != "other_call" else ()))
+    rows += [(f"{program}_others", f"{name}, with another green thread", at_most_times(1.1, "native")) for program, name in (
+        ("null_calls", "write + read, /dev/null"), ("file_calls", "pwrite + pread, a file"), ("event_calls", "write + read, an eventfd"))]
     rows.append(("lock", "lock + unlock, uncontended", Target("1.0 × kernel threads (here: 1.03, what repeats differ by)",
                                                              lambda figure: 1 / figure.middle_ratio("green") <= 1.03)))
     return measured(bench, "calls", rows)

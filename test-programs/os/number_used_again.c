@@ -1,5 +1,4 @@
-// A number that stood for a device or a file, whose calls never wait, stands for a pipe from then on: its calls wait, and
-// other threads run meanwhile.
+// A number that stood for a device or a file, whose calls never wait, waits as a pipe does once it stands for one.
 #include "os/channel.h"
 #include <sys/uio.h>
 

@@ -283,6 +283,12 @@ pub(crate) fn write(hub: &Hub, frame: &Frame) -> Option<Outcome> {
     })
 }
 
+/// Whether some descriptor may be a thread's file.
+#[inline]
+pub(crate) fn any_open() -> bool {
+    OPEN_COUNT.load(Relaxed) != 0
+}
+
 /// `fd` is about to be closed.
 #[inline]
 pub(crate) fn before_close(hub: &Hub, fd: i32) {

@@ -83,6 +83,7 @@ unsafe extern "C" fn gp_on_signal(signal: i32, info: &Info, context: &mut UConte
     }
     match current_hub() {
         Some(hub) if hub.tid.load(Relaxed) == sys::gettid() => {
+            hub.carrier.alone.store(0, Relaxed);
             hub.signals.in_handler.set(true);
             if fault {
                 on_fault(hub, signal, info, context);

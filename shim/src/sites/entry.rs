@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  stub ──▶ gp_entry   rcx = &Site, rcx and r11 free (the instruction clobbers both), the rest as at the instruction
-//!             │  not a number of ours, not a green thread, or a descriptor that never waits:
+//!             │  not a number of ours, not a green thread, a descriptor that never waits, or nobody else:
 //!             │  jump to Site::pass, nothing saved
 //!             ▼
 //!           step over the red zone, save a Frame and the vector registers on the program's stack
@@ -72,6 +72,15 @@ global_asm!(
     jne 2f
     test byte ptr [r11 + rax], {reads} + {writes}
     jz 2f
+    mov r11, [rip + gp_tls@GOTTPOFF]
+    mov r11, fs:[r11]
+    cmp dword ptr [r11 + {alone}], 0
+    lea r11, [rip + gp_interest]
+    je 6f
+    cmp edi, [rip + gp_own_first]
+    jb \pass
+    jmp 5f
+6:
     cmp rdi, {descriptors}
     jae 2f
     test byte ptr [r11 + rax], {reads}
@@ -244,6 +253,7 @@ gp_entry_end:
     read = const READ,
     write = const WRITE,
     attention = const offset_of!(Carrier, attention),
+    alone = const offset_of!(Carrier, alone),
     frame = const FRAME,
     rdi = const offset_of!(Frame, rdi),
     rsi = const offset_of!(Frame, rsi),
