@@ -156,7 +156,7 @@ pub fn entered() {
 
 /// In a process that may have guests: opens the rows, and lets the kernel check the program's pointers.
 pub fn open(config: &Config) {
-    crate::signals::deliver::measure_xsave();
+    crate::signals::context::measure_xsave();
     crate::user::copy_by_kernel();
     dispatch::open_for_guests(config);
 }

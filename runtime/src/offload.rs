@@ -12,6 +12,10 @@
 //! | WORK | makes the call | the carrier |
 //! | GONE | has ended, or is about to | the helper, from IDLE, after a time without work |
 
+mod disk;
+
+pub use disk::disk;
+
 use crate::calls::{error, ERESTARTSYS};
 use crate::green_thread::{Green, Waiting, Wake};
 use crate::guest::{self, events};
@@ -21,7 +25,7 @@ use crate::signals::{self, bit, Info};
 use crate::switch::Mapping;
 use crate::sys;
 use core::arch::{asm, global_asm};
-use core::cell::{Cell, UnsafeCell};
+use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::*};
 use std::collections::VecDeque;
@@ -351,62 +355,6 @@ pub fn call(hub: &'static Hub, nr: i64, args: [usize; 6]) -> isize {
     run(hub, nr, args, true)
 }
 
-/// A place in the queue for the helpers that serve disks, on its green thread's stack.
-struct Turn {
-    green: *const Green,
-    granted: Cell<bool>,
-}
-
-struct Disk {
-    /// Places taken, those that were granted and not used yet among them.
-    busy: usize,
-    /// Not granted yet. Their green threads are parked.
-    waiting: VecDeque<*const Turn>,
-}
-// SAFETY: turns are reached under the lock only, and taken out before their call goes on.
-unsafe impl Send for Disk {}
-
-static DISK: Lock<Disk> = Lock::new(Disk { busy: 0, waiting: VecDeque::new() });
-
-/// As `call`, for what waits for nothing but a disk: `io_threads` helpers at most, and no signal ends it, as in the
-/// kernel.
-pub fn disk(hub: &'static Hub, nr: i64, args: [usize; 6]) -> isize {
-    if let Some(guest) = &hub.guest {
-        return guest::call_in_helper(hub, guest, nr, args, false);
-    }
-    let turn = Turn { green: hub.current(), granted: Cell::new(true) };
-    {
-        let mut disk = DISK.lock();
-        if disk.busy < hub.config().io_threads {
-            disk.busy += 1;
-        } else {
-            turn.granted.set(false);
-            disk.waiting.push_back(&turn);
-        }
-    }
-    while !turn.granted.get() {
-        hub.park(Waiting::Helper, None, false);
-    }
-    let result = run(hub, nr, args, false);
-    let next = {
-        let mut disk = DISK.lock();
-        let next = disk.waiting.pop_front();
-        if next.is_none() {
-            disk.busy -= 1;
-        }
-        next
-    };
-    if let Some(next) = next {
-        // SAFETY: its green thread is parked until the turn is granted; records are never freed.
-        let green = unsafe {
-            (*next).granted.set(true);
-            &*(*next).green
-        };
-        hub.unpark(green);
-    }
-    result
-}
-
 /// Green threads for which no thread could be made. Each helper that becomes free feeds one.
 static STARVED: Lock<Starved> = Lock::new(Starved(VecDeque::new()));
 
@@ -522,11 +470,10 @@ pub(crate) unsafe fn rebuild_in_child() {
     // SAFETY: as for this function.
     unsafe {
         POOL.reset_in_child();
-        DISK.reset_in_child();
+        disk::rebuild_in_child();
         STARVED.reset_in_child();
     }
     STARVED.lock().0.clear();
-    *DISK.lock() = Disk { busy: 0, waiting: VecDeque::new() };
     let mut pool = POOL.lock();
     let all: Vec<_> = pool.idle.drain(..).collect();
     for helper in all {

@@ -8,7 +8,7 @@ use greenpatch_runtime::dispatch::{self, Arming};
 use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::hub::Hub;
 use greenpatch_runtime::modules::Module;
-use greenpatch_runtime::signals::deliver;
+use greenpatch_runtime::signals::addresses;
 use greenpatch_runtime::{alloc, calls, exit, guest, hub, reactor, stack_pool, switch, sys};
 use once_cell::sync::OnceCell;
 
@@ -169,7 +169,7 @@ fn arm() -> Arming {
     let (begin, end) = sites::entry::window();
     exit::set_entry_window(begin, end);
     let hub = Hub::start(*config);
-    deliver::set_address_maps(sites::shown, sites::resumed);
+    addresses::set_address_maps(sites::shown, sites::resumed);
     hub.signals.arm(hub);
     dispatch::open(config);
     STATE.store(ARMED, Release);

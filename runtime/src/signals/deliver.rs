@@ -11,6 +11,8 @@
 //!
 //! The layout is the kernel's `rt_sigframe`, so that the kernel's rt_sigreturn can restore it.
 
+use super::addresses::{resume_address, shown_address};
+use super::context::{xsave_layout, Registers, UContext};
 use super::{action, action::Action, bit, AltStack, Info, UNBLOCKABLE};
 use crate::calls::{ERESTARTNOINTR, ERESTARTSYS};
 use crate::carrier::Entering;
@@ -20,49 +22,6 @@ use crate::green_thread::Green;
 use crate::hub::Hub;
 use crate::{sys, user};
 use core::arch::asm;
-use core::sync::atomic::{AtomicUsize, Ordering::*};
-
-/// The kernel's `struct sigcontext`, in its order.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-pub struct Registers {
-    pub r8: usize,
-    pub r9: usize,
-    pub r10: usize,
-    pub r11: usize,
-    pub r12: usize,
-    pub r13: usize,
-    pub r14: usize,
-    pub r15: usize,
-    pub rdi: usize,
-    pub rsi: usize,
-    pub rbp: usize,
-    pub rbx: usize,
-    pub rdx: usize,
-    pub rax: usize,
-    pub rcx: usize,
-    pub rsp: usize,
-    pub rip: usize,
-    pub eflags: usize,
-    pub segments: usize,
-    pub error: usize,
-    pub trap: usize,
-    pub old_mask: usize,
-    pub cr2: usize,
-    pub vectors: usize,
-    pub reserved: [usize; 8],
-}
-
-/// The kernel's `struct ucontext`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct UContext {
-    pub flags: usize,
-    pub link: usize,
-    pub stack: AltStack,
-    pub registers: Registers,
-    pub mask: u64,
-}
 
 /// What we remember about a frame of ours.
 #[repr(C)]
@@ -109,36 +68,6 @@ impl Scratch {
         // SAFETY: all-zero bytes are a valid value. Boxed without a copy on the stack.
         unsafe { Box::<Scratch>::new_zeroed().assume_init() }
     }
-}
-
-/// Read by the entry at sites outside libc: bytes of the standard-format XSAVE area.
-#[no_mangle]
-#[allow(non_upper_case_globals)]
-static gp_xsave_size: AtomicUsize = AtomicUsize::new(0);
-/// Read by the entry and the exit: the features in that area. Tile data, which a process must ask for, is left out.
-#[no_mangle]
-#[allow(non_upper_case_globals)]
-static gp_xsave_features: AtomicUsize = AtomicUsize::new(0);
-
-/// Asks the processor how much vector state there is. Called at arming.
-pub fn measure_xsave() {
-    let (low, high): (u32, u32);
-    // SAFETY: every kernel that has the system calls we need enables XSAVE where the processor has it.
-    unsafe { asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack)) };
-    let features = (u64::from(high) << 32 | u64::from(low)) & !(3 << 17);
-    let mut size = 512 + 64;
-    for feature in 2..63 {
-        if features & (1 << feature) != 0 {
-            let leaf = core::arch::x86_64::__cpuid_count(0xd, feature);
-            size = size.max((leaf.ebx + leaf.eax) as usize);
-        }
-    }
-    gp_xsave_features.store(features as usize, Relaxed);
-    gp_xsave_size.store(size, Relaxed);
-}
-
-fn xsave_layout() -> (usize, u64) {
-    (gp_xsave_size.load(Relaxed), gp_xsave_features.load(Relaxed) as u64)
 }
 
 /// Where the vector state of an interrupted context is.
@@ -571,30 +500,4 @@ pub(super) fn deliver_now(hub: &'static Hub, green: &Green, context: &mut UConte
     context.registers.rax = 0;
     context.registers.eflags &= !0x500; // direction and trap flag, as the kernel clears them
     context.mask = hub.signals.kernel_mask();
-}
-
-static SHOWN: AtomicUsize = AtomicUsize::new(0);
-static RESUME: AtomicUsize = AtomicUsize::new(0);
-
-/// How the layer above maps addresses: from where a context really is (in a stub) to what a program should see, and
-/// from an address that a program set to where it must go on (the `syscall` instruction of a redirected site, say).
-pub fn set_address_maps(shown: fn(usize) -> usize, resume: fn(usize) -> usize) {
-    SHOWN.store(shown as usize, Release);
-    RESUME.store(resume as usize, Release);
-}
-
-fn map(with: &AtomicUsize, address: usize) -> usize {
-    match with.load(Acquire) {
-        0 => address,
-        // SAFETY: only `set_address_maps` stores, and it stores such functions.
-        function => unsafe { core::mem::transmute::<usize, fn(usize) -> usize>(function)(address) },
-    }
-}
-
-pub(super) fn shown_address(rip: usize) -> usize {
-    map(&SHOWN, rip)
-}
-
-pub(super) fn resume_address(rip: usize) -> usize {
-    map(&RESUME, rip)
 }

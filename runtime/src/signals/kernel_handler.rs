@@ -10,7 +10,8 @@
 //! | a helper thread in its call | the call ends |
 //! | a foreign thread | the program's handler is entered as if the kernel had called it |
 
-use super::deliver::{self, UContext};
+use super::context::UContext;
+use super::deliver;
 use super::{action, bit, Info};
 use crate::exit::{self, Position, Window};
 use crate::hub::{current_hub, Hub};

@@ -5,6 +5,8 @@
 //! all green masks, so a signal that every green thread blocks stays pending in the kernel.
 
 pub mod action;
+pub mod addresses;
+pub mod context;
 pub mod deliver;
 pub mod kernel_handler;
 pub mod pending;
@@ -178,7 +180,7 @@ impl HubSignals {
         self.kernel_mask.set(mask);
         take_over_pending(self, main);
         self.update_kernel_mask();
-        deliver::measure_xsave();
+        context::measure_xsave();
         action::take_over();
     }
 
