@@ -54,7 +54,7 @@ def parked(bench):
         switch = Figure("parked", f"switch between two threads, {count:,} others parked", "ns", x=count)
         ring = Figure("ring", f"a post that goes round through {count:,} threads, one step", "ns", x=count)
         for figure, mode in (switch, "condition"), (ring, "ring"):
-            rounds = 1 if count > 10000 else min(3, bench.rounds)
+            rounds = 1 if count >= 10000 else min(3, bench.rounds)
             for _, way in bench.in_turn(bench.ways(), rounds):
                 if way == "native" and count > 10000 or mode == "ring" and count == MILLION:
                     continue
