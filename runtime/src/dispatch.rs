@@ -26,11 +26,10 @@ pub const GUEST: u8 = 4;
 pub const READS: u8 = 8;
 /// Bit of `gp_interest`: writes it, as `READS`.
 pub const WRITES: u8 = 16;
-/// Bit of `gp_interest`: comes only if the first argument, or with `THIRD` the third, may be a descriptor of ours.
+/// Bit of `gp_interest`: comes only if the first argument may be a descriptor of ours.
 pub const ONLY_OWN: u8 = 32;
-pub const THIRD: u8 = 64;
 /// Bit of `gp_interest`: gives the program a new descriptor.
-const MAKES: u8 = 128;
+const MAKES: u8 = 64;
 
 /// Read by the entry before it saves anything.
 #[no_mangle]
@@ -44,12 +43,10 @@ enum When {
     With(Module),
     /// With `os` or `socket`: the call looks at the kind of descriptor.
     Descriptor,
-    /// Only for numbers of ours.
-    Seldom,
     /// Whenever there are green threads: state that the kernel keeps per thread, or that the runtime must follow.
     Always,
 }
-use When::{Always, Descriptor, Seldom, With};
+use When::{Always, Descriptor, With};
 
 struct Row {
     number: i64,
@@ -114,7 +111,7 @@ const ROWS: &[Row] = &[
     shared(libc::SYS_dup, Always, fds::dup, fds::dup),
     shared(libc::SYS_dup2, Always, fds::dup2, fds::dup2),
     shared(libc::SYS_dup3, Always, fds::dup3, fds::dup3),
-    shared(libc::SYS_epoll_ctl, Seldom, fds::epoll_ctl, fds::epoll_ctl),
+    shared(libc::SYS_epoll_ctl, Always, poll::epoll_ctl, poll::epoll_ctl),
     row(libc::SYS_getdents64, Always, dirents::getdents64),
     shared(libc::SYS_fcntl, Always, fds::fcntl, fds::fcntl_foreign),
     shared(libc::SYS_ioctl, Always, fds::ioctl, fds::ioctl),
@@ -283,7 +280,6 @@ pub fn open(config: &Config) {
             With(module) => modules.contains(module),
             Descriptor => modules.contains(Module::Os) || modules.contains(Module::Socket),
             Always => true,
-            Seldom => false,
         };
         if on {
             let foreign = if row.foreign.is_some() { FOREIGN } else { 0 };
@@ -302,7 +298,7 @@ pub(crate) fn open_for_guests(config: &Config) {
             let on = match row.when {
                 With(module) => guest::has(config, module),
                 Descriptor => guest::has(config, Module::Os) || guest::has(config, Module::Socket),
-                Always | Seldom => false,
+                Always => false,
             };
             let on = on && !guest::is_left_out(row.number);
             let always = row.when == Always;

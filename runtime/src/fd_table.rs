@@ -93,6 +93,9 @@ pub struct Entry {
     pub synchronous: Option<bool>,
     /// How much may be added to an eventfd before its counter could be full. Counts only while it is private.
     room: u64,
+    /// For an epoll set: whether it has had something in it for which only one of several sets is to be woken
+    /// (EPOLLEXCLUSIVE), once asked.
+    pub exclusive: Option<bool>,
     /// The number at which this process made the other end, or -1. Only a hint where to look for who waits.
     peer: i32,
 }
@@ -112,6 +115,7 @@ impl Entry {
         empty: false,
         synchronous: None,
         room: 0,
+        exclusive: None,
         peer: -1,
     };
 

@@ -67,6 +67,20 @@ pub struct Reactor {
     empty: Cell<(i32, u64)>,
 }
 
+/// The process in which the layer above was loaded, or 0.
+static LOADED_IN: AtomicI32 = AtomicI32::new(0);
+
+/// To be called before the program runs: it may fork before there are green threads.
+pub fn note_load() {
+    LOADED_IN.store(sys::getpid(), Relaxed);
+}
+
+/// Whether descriptors that were open before there were green threads may be another process's too.
+pub fn is_forked() -> bool {
+    let loaded_in = LOADED_IN.load(Relaxed);
+    loaded_in != 0 && loaded_in != sys::getpid()
+}
+
 /// Why a descriptor can't be waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CannotWait {

@@ -70,6 +70,7 @@ pub fn ready() {
         return;
     }
     hook::find_all();
+    reactor::note_load();
     // SAFETY: asks the auxiliary vector.
     let secure = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
     // SAFETY: libc's environment, which nobody changes while a program is being loaded.

@@ -1,5 +1,6 @@
 // A file system that takes its time: while one thread waits in a read, an fsync or a copy of a file of it, the others go
 // on; it is one of them that lets the file system answer.
+// shows yields: pread64 pwrite64 preadv pwritev fsync fdatasync
 #include "check.h"
 #include <linux/fuse.h>
 #include <sys/mount.h>
@@ -74,6 +75,13 @@ static void serve(void) {
             reply(head->unique, 0, data + in->offset, in->offset < end ? end - in->offset : 0);
             break;
         }
+        case FUSE_WRITE: {
+            struct fuse_write_in *in = body;
+            struct fuse_write_out out = {.size = in->size};
+            dawdle('w');
+            reply(head->unique, 0, &out, sizeof out);
+            break;
+        }
         case FUSE_FSYNC:
             dawdle('s');
             reply(head->unique, 0, NULL, 0);
@@ -119,6 +127,14 @@ static void *use(void *arg) {
         check_bytes(data, SIZE - 1000, 1000);
         break;
     }
+    case 'w':
+        CHECK_EQ(pwrite(fd, "written", 7, 100), 7);
+        break;
+    case 'W': {
+        struct iovec parts[2] = {{(void *)"wri", 3}, {(void *)"tten", 4}};
+        CHECK_EQ(pwritev(fd, parts, 2, 9000), 7);
+        break;
+    }
     case 's':
         CHECK_OK(fsync(fd));
         break;
@@ -158,7 +174,7 @@ static void watch(const char *call) {
     while (!__atomic_load_n(&done, __ATOMIC_SEQ_CST)) {
         char what;
         if (read(asked[0], &what, 1) == 1) {
-            CHECK_EQ(what, *call == 's' || *call == 'd' ? 's' : 'r');
+            CHECK_EQ(what, *call == 'd' ? 's' : *call == 'W' ? 'w' : strchr("sw", *call) != NULL ? *call : 'r');
             CHECK(!done);
             CHECK_EQ(write(answer[1], "g", 1), 1);
             answered++;
@@ -191,7 +207,7 @@ int main(void) {
     CHECK_OK(close(device));
     CHECK_OK(fcntl(asked[0], F_SETFL, O_NONBLOCK));
     snprintf(path, sizeof path, "%s/file", folder);
-    static const char *const calls[] = {"r", "p", "v", "f", "l", "s", "d"};
+    static const char *const calls[] = {"r", "p", "v", "f", "l", "w", "W", "s", "d"};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         watch(calls[i]);
     CHECK_OK(umount2(folder, MNT_DETACH));

@@ -1,4 +1,5 @@
 // Closing a descriptor that another thread polls: as in Linux the wait goes on, on the file that it began with.
+// shows closed: poll
 #include "os/channel.h"
 
 static pid_t tid;

@@ -1,4 +1,5 @@
 // Closing a listening socket's number does not end another thread's accept: the next connection is still its.
+// shows closed: accept
 #include "os/channel.h"
 
 static pid_t tid;

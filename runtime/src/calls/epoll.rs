@@ -6,12 +6,12 @@
 
 use super::readiness::{in_a_helper, read_mask, under_mask, wait, Timeout};
 use super::Outcome::{self, Done, Pass};
-use super::{signalfd, Reason};
+use super::{error, signalfd, Reason};
 use crate::fd_table::READ;
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::reactor::{CannotWait, FdWaiter};
-use crate::sys;
+use crate::reactor::{is_forked, maybe_own, CannotWait, FdWaiter};
+use crate::{sys, user};
 use core::slice;
 
 /// epoll_wait(epfd, events, maxevents, timeout in ms)
@@ -47,6 +47,60 @@ pub fn epoll_pwait2(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     }
 }
 
+/// epoll_ctl(epfd, operation, fd, event)
+pub fn epoll_ctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if maybe_own(frame.rdx as i32) && hub.reactor.owns(frame.rdx as i32) {
+        return Done(error(libc::EBADF));
+    }
+    if frame.rsi as i32 == libc::EPOLL_CTL_ADD && frame.rdi as i32 >= 0 {
+        let events = user::read::<u32>(frame.r10).unwrap_or(0);
+        if events & libc::EPOLLEXCLUSIVE as u32 != 0 {
+            hub.reactor.table.lock().entry(frame.rdi as i32).exclusive = Some(true);
+        }
+    }
+    Pass(Reason::NonBlocking)
+}
+
+/// Whether only the kernel can choose whom to wake: of several sets with the same file in other processes. Our own set,
+/// around the program's, would be woken with each of them.
+fn chooses_one(hub: &Hub, fd: i32) -> bool {
+    let known = {
+        let mut table = hub.reactor.table.lock();
+        if !table.was_shared() && !is_forked() {
+            return false;
+        }
+        table.known(fd).and_then(|entry| entry.exclusive)
+    };
+    known.unwrap_or_else(|| {
+        let exclusive = has_exclusive(fd);
+        hub.reactor.table.lock().entry(fd).exclusive = Some(exclusive);
+        exclusive
+    })
+}
+
+/// What the kernel tells of a set that may have been filled before there were green threads.
+#[cold]
+fn has_exclusive(fd: i32) -> bool {
+    let path = format!("/proc/self/fdinfo/{fd}\0");
+    let mut text = vec![0u8; 16 * 1024];
+    // SAFETY: a path, a buffer and a descriptor of ours.
+    let length = unsafe {
+        let file = sys!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if file < 0 {
+            return false;
+        }
+        let length = sys!(libc::SYS_read, file, text.as_mut_ptr(), text.len());
+        sys::close(file as i32);
+        length.max(0) as usize
+    };
+    let words: Vec<&[u8]> =
+        text[..length].split(|&byte| byte == b' ' || byte == b'\n').filter(|word| !word.is_empty()).collect();
+    words.windows(2).any(|pair| {
+        let events = core::str::from_utf8(pair[1]).ok().and_then(|events| u32::from_str_radix(events, 16).ok());
+        pair[0] == b"events:" && events.is_some_and(|events| events & libc::EPOLLEXCLUSIVE as u32 != 0)
+    })
+}
+
 fn masked(hub: &'static Hub, frame: &Frame, timeout: Timeout) -> Outcome {
     match read_mask(frame.r8, frame.r9) {
         Ok(mask) => Done(wait_events(hub, frame, timeout, mask)),
@@ -66,6 +120,9 @@ fn wait_events(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<
     // Unlike poll, epoll_wait with no time to wait does not look for signals.
     if found != 0 || timeout.is_zero() {
         return found;
+    }
+    if hub.guest.is_none() && chooses_one(hub, fd) {
+        return in_a_helper(hub, frame, 4, mask);
     }
     let waiter = FdWaiter::new(hub, fd, READ);
     if matches!(waiter.enter(), Err(CannotWait::NotPollable | CannotWait::NoRoom)) {

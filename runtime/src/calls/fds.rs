@@ -7,7 +7,6 @@
 use super::{error, io, names, socket, Outcome, Reason};
 use crate::frame::Frame;
 use crate::hub::{current_hub, Hub};
-use crate::reactor::maybe_own;
 use crate::{offload, sys, user};
 use Outcome::{Done, Pass};
 
@@ -177,14 +176,6 @@ pub fn fcntl_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
             // A pipe of packets.
             table.writes_unusual(fd);
         }
-    }
-    Pass(Reason::NonBlocking)
-}
-
-/// epoll_ctl: what is put into a set is the third argument.
-pub fn epoll_ctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    if maybe_own(frame.rdx as i32) && hub.reactor.owns(frame.rdx as i32) {
-        return Done(EBADF);
     }
     Pass(Reason::NonBlocking)
 }

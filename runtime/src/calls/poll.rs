@@ -16,7 +16,7 @@ use crate::user::{self, Fault};
 use core::mem::offset_of;
 use libc::pollfd;
 
-pub use super::epoll::{epoll_pwait, epoll_pwait2, epoll_wait};
+pub use super::epoll::{epoll_ctl, epoll_pwait, epoll_pwait2, epoll_wait};
 pub use super::select::{pselect6, select};
 
 /// poll(fds, nfds, timeout in ms)

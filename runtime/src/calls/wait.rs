@@ -123,10 +123,14 @@ fn wait(
     // Whoever shares our descriptor table may close a descriptor of ours while we wait.
     let child = child.filter(|_| !hub.reactor.table_shared.load(Relaxed));
     let waited = match child {
-        Some(child) => by_descriptor(hub, child, attempt),
+        Some(child) => by_descriptor(hub, child, &attempt),
         None => Err(NoDescriptor),
     };
-    waited.unwrap_or_else(|NoDescriptor| helper())
+    waited.unwrap_or_else(|NoDescriptor| match helper() {
+        // The signal may tell of what is waited for. The kernel, too, looks once more.
+        ERESTARTSYS => attempt(None).unwrap_or(ERESTARTSYS),
+        result => result,
+    })
 }
 
 fn by_descriptor(

@@ -1,7 +1,7 @@
 //! What the table of calls does about the runtime's own descriptors: a call that names one is refused, and one that makes
 //! a new descriptor may get its number.
 
-use super::{gp_interest, FOREIGN, GREEN, GREEN_CALLS, MAKES, NUMBERS, ONLY_OWN, THIRD};
+use super::{gp_interest, FOREIGN, GREEN, GREEN_CALLS, MAKES, NUMBERS, ONLY_OWN};
 use crate::calls::{error, fds, Outcome};
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -148,7 +148,6 @@ pub(super) fn open() {
             interest.store(ONLY_OWN | GREEN | FOREIGN, Release);
         }
     }
-    gp_interest[libc::SYS_epoll_ctl as usize].fetch_or(THIRD, Release);
     for &number in MAKING {
         let interest = &gp_interest[number as usize];
         interest.fetch_and(!ONLY_OWN, Relaxed);

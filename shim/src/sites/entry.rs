@@ -20,7 +20,7 @@ use super::Entries;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
 use greenpatch_runtime::carrier::Carrier;
-use greenpatch_runtime::dispatch::{FOREIGN, GREEN, GUEST, NUMBERS, ONLY_OWN, READS, THIRD, WRITES};
+use greenpatch_runtime::dispatch::{FOREIGN, GREEN, GUEST, NUMBERS, ONLY_OWN, READS, WRITES};
 use greenpatch_runtime::fd_table::{READ, WRITE};
 use greenpatch_runtime::frame::{CallSite, Frame};
 use greenpatch_runtime::never_waits;
@@ -99,10 +99,6 @@ global_asm!(
     test byte ptr [r11 + rax], {only_own}
     jz 5f
     cmp edi, [rip + gp_own_first]
-    jae 5f
-    test byte ptr [r11 + rax], {third}
-    jz \pass
-    cmp edx, [rip + gp_own_first]
     jb \pass
     jmp 5f
 3:
@@ -244,7 +240,6 @@ gp_entry_end:
     numbers = const NUMBERS,
     green = const GREEN,
     only_own = const ONLY_OWN,
-    third = const THIRD,
     foreign = const FOREIGN,
     guest = const GUEST,
     reads = const READS,

@@ -94,13 +94,25 @@ fn file_system(fd: i32) -> Option<libc::__fsword_t> {
     (result >= 0).then_some(answer.f_type)
 }
 
+/// Whether somebody else answers each write: another process, or another machine.
+fn is_served(fd: i32) -> bool {
+    const FUSE: libc::__fsword_t = 0x6573_5546;
+    const CIFS: libc::__fsword_t = 0xff53_4d42;
+    const SMB2: libc::__fsword_t = 0xfe53_4d42;
+    const PLAN9: libc::__fsword_t = 0x0102_1997;
+    const CEPH: libc::__fsword_t = 0x00c3_6400;
+    const SERVED: [libc::__fsword_t; 8] =
+        [FUSE, libc::NFS_SUPER_MAGIC, libc::SMB_SUPER_MAGIC, CIFS, SMB2, PLAN9, CEPH, libc::AFS_SUPER_MAGIC];
+    file_system(fd).is_some_and(|system| SERVED.contains(&system))
+}
+
 /// Whether a write to the file waits for the disk. Others go to the page cache.
 fn is_synchronous(hub: &Hub, fd: i32) -> bool {
     if let Some(known) = hub.reactor.table(hub).known(fd).and_then(|entry| entry.synchronous) {
         return known;
     }
     let flags = status_flags(fd);
-    let synchronous = flags >= 0 && flags as i32 & (libc::O_DSYNC | libc::O_DIRECT) != 0;
+    let synchronous = flags >= 0 && flags as i32 & (libc::O_DSYNC | libc::O_DIRECT) != 0 || is_served(fd);
     hub.reactor.table(hub).entry(fd).synchronous = Some(synchronous);
     synchronous
 }
