@@ -64,9 +64,13 @@ fn lock(hub: &'static Hub, request: &Request) -> Result<isize, isize> {
         let args = [word, operation as usize, value as usize, request.time, 0, ANY as usize];
         match offload::call(hub, libc::SYS_futex, args) {
             0 | EAGAIN => waited = true,
-            ERESTARTSYS => return Err(ERESTARTNOINTR),
-            // Also EINTR: a handler that the helper's call could not see begin.
-            other if other == error(libc::EINTR) => return Err(ERESTARTNOINTR),
+            // Also EINTR: a handler that the helper's call could not see begin. A wake-up may have come at the same
+            // time. Who comes back does not know that it has waited, and would leave the others asleep: the next one
+            // is to see for itself.
+            other if other == ERESTARTSYS || other == error(libc::EINTR) => {
+                kernel_wake(word, true, 1, ANY);
+                return Err(ERESTARTNOINTR);
+            }
             other => return Err(other),
         }
     }
