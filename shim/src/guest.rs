@@ -34,12 +34,13 @@ pub unsafe extern "C" fn greenpatch_guest(wait: Option<WaitFn>, data: *mut c_voi
         return -1;
     }
     init::rescan_if_loaded();
-    let (libc_wait, python) = (symbol(c"__lll_lock_wait_private"), symbol(c"_PyRuntime"));
+    let python = symbol(c"_PyRuntime");
     guest::set_kernel_ranges(&KernelRanges {
         libc: object_of(libc::getpid as *const () as usize),
         python_object: object_of(python.start),
         own: object_of(greenpatch_guest as *const () as usize),
-        libc_wait,
+        libc_wait: symbol(c"__lll_lock_wait_private"),
+        libc_read: symbol(c"__read_nocancel"),
         python,
     });
     guest::begin(config, wait, data, own_stack());

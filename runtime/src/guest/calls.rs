@@ -5,6 +5,7 @@ use crate::alloc::HEAP;
 use crate::calls::{epoll, fds, futex, futex2, io, socket, thread, Call, Outcome, Reason};
 use crate::config::Config;
 use crate::dispatch::{SYS_FUTEX_REQUEUE, SYS_FUTEX_WAKE, SYS_IO_PGETEVENTS};
+use crate::fd_table::Kind;
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::modules::{Module, Modules};
@@ -24,6 +25,7 @@ pub(crate) fn call_for(number: i64) -> Option<Call> {
         libc::SYS_dup3 => fds::dup3,
         libc::SYS_fcntl => fds::fcntl,
         libc::SYS_ioctl => fds::ioctl,
+        libc::SYS_read => read,
         libc::SYS_futex => locks::futex,
         SYS_FUTEX_WAKE | SYS_FUTEX_REQUEUE => futex2::futex2_foreign,
         libc::SYS_clone => clone,
@@ -78,6 +80,15 @@ fn close(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         guest.passed.borrow_mut().retain(|&fd| fd != frame.rdi as i32);
     }
     fds::close(hub, frame)
+}
+
+/// Files that libc reads for itself, those of the resolver and of NSS, are read without a switch: libc is in the middle of
+/// something that belongs to the kernel thread, and another task would find it half done.
+fn read(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if locks::is_libcs_own_read(frame) && hub.reactor.kind(hub, frame.rdi as i32) == Some(Kind::File) {
+        return Pass(Reason::NotOurs);
+    }
+    io::read(hub, frame)
 }
 
 // ---- waits with a signal mask: the kernel's, if the mask is another than the thread's, since other greenlets must not

@@ -31,6 +31,8 @@ use Outcome::{Done, Pass};
 pub struct KernelRanges {
     /// libc's function that waits for locks of its own.
     pub libc_wait: Range<usize>,
+    /// libc's function that reads files for itself.
+    pub libc_read: Range<usize>,
     /// CPython's global state, with its GIL.
     pub python: Range<usize>,
     /// The objects that these are in, and our own.
@@ -42,6 +44,7 @@ pub struct KernelRanges {
 type Place = [AtomicUsize; 2];
 
 static LIBC_WAIT: Place = [const { AtomicUsize::new(0) }; 2];
+static LIBC_READ: Place = [const { AtomicUsize::new(0) }; 2];
 static PYTHON: Place = [const { AtomicUsize::new(0) }; 2];
 static LIBC: Place = [const { AtomicUsize::new(0) }; 2];
 static PYTHON_OBJECT: Place = [const { AtomicUsize::new(0) }; 2];
@@ -50,6 +53,7 @@ static OWN: Place = [const { AtomicUsize::new(0) }; 2];
 pub fn set_kernel_ranges(ranges: &KernelRanges) {
     for (at, range) in [
         (&LIBC_WAIT, &ranges.libc_wait),
+        (&LIBC_READ, &ranges.libc_read),
         (&PYTHON, &ranges.python),
         (&LIBC, &ranges.libc),
         (&PYTHON_OBJECT, &ranges.python_object),
@@ -67,6 +71,12 @@ pub(super) fn in_python() -> bool {
 
 fn is_in(range: &Place, address: usize) -> bool {
     (range[0].load(Relaxed)..range[1].load(Relaxed)).contains(&address)
+}
+
+/// Whether libc reads for itself, not for the program.
+pub(super) fn is_libcs_own_read(frame: &Frame) -> bool {
+    // SAFETY: sites are never freed.
+    is_in(&LIBC_READ, unsafe { (*frame.site).syscall })
 }
 
 fn is_the_kernels(guest: &Guest, frame: &Frame, word: usize) -> bool {
