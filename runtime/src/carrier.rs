@@ -8,6 +8,7 @@
 
 use crate::green_thread::Green;
 use crate::hub::Hub;
+use crate::prefetch;
 use core::arch::{asm, global_asm};
 use core::sync::atomic::{AtomicU32, Ordering::*};
 
@@ -227,6 +228,16 @@ pub(crate) unsafe fn set_words(thread_pointer: usize, hub: *const Hub, green: *c
         words.write(hub.cast());
         words.add(1).write(green.cast());
     }
+}
+
+/// Asks for what libc and our hooks look at in every call: our words, the first line of libc's descriptor and, in glibc from
+/// 2.34 on, the one that says whether the thread is cancelled.
+#[inline(always)]
+pub(crate) fn prefetch_words(thread_pointer: usize) {
+    const CANCEL_HANDLING: usize = 0x308;
+    prefetch::line(thread_pointer.wrapping_add_signed(tls_offset()));
+    prefetch::line(thread_pointer);
+    prefetch::line(thread_pointer + CANCEL_HANDLING);
 }
 
 /// The green thread that libc's thread descriptor at `thread_pointer` (a `pthread_t`) belongs to, or null.

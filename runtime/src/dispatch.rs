@@ -413,6 +413,7 @@ fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
     }
     green.where_from.set(site.syscall + 2);
     green.stack_at.set(frame.rsp);
+    green.buffer.set(frame.rsi);
     match descriptors::call(hub, frame) {
         Outcome::Pass(reason) => {
             if reason == Reason::NoOtherGreenThread {

@@ -4,9 +4,13 @@
 //! in memory of the parked call; it may be moved to another number (a duplicate) when the program closes the number
 //! that it waits on.
 
-use crate::list::{Iter, Linked, Links, List};
+mod node;
+
+pub use node::Node;
+
+use crate::list::{Iter, List};
 use crate::never_waits;
-use core::cell::Cell;
+use crate::prefetch;
 
 /// What a descriptor refers to, as far as calls care.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,43 +32,8 @@ pub const READ: u8 = 1;
 /// Bit: writable.
 pub const WRITE: u8 = 2;
 
-/// A place in the queue of a descriptor.
-pub struct Node {
-    links: Links<Node>,
-    /// The number that the waiter is queued at now.
-    pub fd: Cell<i32>,
-    /// READ, WRITE or both.
-    pub interest: u8,
-    /// Woken at every event (poll and its kin look at the descriptor but take nothing from it), not one at a time.
-    pub broadcast: bool,
-    pub queued: Cell<bool>,
-    /// Woken, and has not waited again yet.
-    pub fired: Cell<bool>,
-    /// Whom to wake: opaque here.
-    pub who: *const (),
-}
-
-impl Node {
-    pub fn new(fd: i32, interest: u8, broadcast: bool, who: *const ()) -> Self {
-        Node {
-            links: Links::new(),
-            fd: Cell::new(fd),
-            interest,
-            broadcast,
-            queued: Cell::new(false),
-            fired: Cell::new(false),
-            who,
-        }
-    }
-}
-
-impl Linked for Node {
-    fn links(&self) -> &Links<Self> {
-        &self.links
-    }
-}
-
-/// One number.
+/// One number, in one cache line.
+#[repr(align(64))]
 pub struct Entry {
     nodes: List<Node>,
     /// Tells an event of this use of the number from a late one of an earlier use.
@@ -221,6 +190,20 @@ impl FdTable {
             return Some(&mut self.entries[index]);
         }
         self.high.get_mut(index.checked_sub(self.split)?)
+    }
+
+    /// Asks for what is known of `fd`.
+    #[inline(always)]
+    pub fn prefetch(&mut self, fd: i32) {
+        if let Some(entry) = self.known(fd) {
+            prefetch::line(entry as *const Entry as usize);
+        }
+    }
+
+    /// The first who waits for `fd`.
+    #[inline(always)]
+    pub fn first_waiter(&mut self, fd: i32) -> Option<&'static Node> {
+        self.known(fd)?.nodes.first()
     }
 
     /// All numbers of which something may be known, in rising order.

@@ -1,7 +1,9 @@
 //! A green thread: what the kernel keeps for one of its threads, kept by us.
 
+use crate::carrier;
 use crate::futex_queue::InVain;
 use crate::hub::Hub;
+use crate::prefetch;
 use crate::scheduling::Scheduling;
 use crate::signals::{AltStack, Pending};
 use crate::switch::{Context, FloatControl};
@@ -89,14 +91,23 @@ impl Green {
 
 /// The record of one green thread. Records are never freed, only used again, so that a stale pointer with a
 /// generation is always safe to look at.
-#[repr(C)]
+///
+/// What each turn looks at comes first, in as few cache lines as it has room in ([`Green::prefetch`]).
+#[repr(C, align(64))]
 pub struct Green {
     pub hub: *const Hub,
     /// Link of the run queue.
     pub(crate) next: Cell<*const Green>,
-    pub(crate) state: Cell<State>,
+    /// Where it goes on; of no meaning while it runs.
+    pub(crate) context: Context,
+    /// The thread pointer, which is also libc's `pthread_t`.
+    pub thread_pointer: Cell<usize>,
     /// Counts parks; a wake-up that names an older one is stale.
     pub(crate) generation: Cell<u64>,
+    /// The signal mask; bit n-1 is signal n.
+    pub mask: Cell<u64>,
+    pub(crate) float: Cell<FloatControl>,
+    pub(crate) state: Cell<State>,
     /// Set by whoever ends a park.
     pub(crate) wake: Cell<Wake>,
     /// The park that is under way may be ended by a signal.
@@ -105,21 +116,33 @@ pub struct Green {
     pub(crate) timed: Cell<bool>,
     /// Has used up a time slice since it last parked or yielded.
     pub(crate) computes: Cell<bool>,
-    pub waiting: Cell<Waiting>,
+    /// `pthread_cancel` has named this thread: hooks by name leave the call to libc.
+    pub cancel_marked: Cell<bool>,
     /// The last wait on a futex ended with a wake-up for nothing: `in_vain` tells which.
     pub(crate) waited_in_vain: Cell<bool>,
-    pub(crate) in_vain: Cell<InVain>,
+    /// In libc's `pthread_create`: what it maps for a stack may come from the pool.
+    pub makes_thread: Cell<bool>,
+
+    pub waiting: Cell<Waiting>,
     /// Where the program stands while it is in a call (its return address), for reports.
     pub(crate) where_from: Cell<usize>,
     /// The program's stack pointer there; 0 if it is not known.
     pub(crate) stack_at: Cell<usize>,
+    /// What the call has as its second argument, a buffer mostly.
+    pub(crate) buffer: Cell<usize>,
+    pub scheduling: Scheduling,
+    /// Signals directed at this thread that its mask holds back, or that wait for it to come to its next exit.
+    pub pending: RefCell<Pending>,
+    /// What a hook by name has sent of a write that libc's own function is now called for.
+    pub(crate) begun_write: Cell<Option<BegunWrite>>,
+    pub(crate) in_vain: Cell<InVain>,
 
     /// Counts all green threads of the process from 1, the main one.
     pub number: Cell<u64>,
     /// What `gettid` answers.
     pub tid: Cell<i32>,
-    /// The thread pointer, which is also libc's `pthread_t`.
-    pub thread_pointer: Cell<usize>,
+    /// Otherwise the name is the carrier's in the kernel.
+    pub has_own_name: Cell<bool>,
     /// The end of the stack that libc gave, or 0 if it is not known (the main thread's, and before clone3).
     pub(crate) stack_low: Cell<usize>,
     /// CLONE_CHILD_CLEARTID: cleared and woken when the thread has left its stack.
@@ -127,32 +150,13 @@ pub struct Green {
     /// set_robust_list.
     pub robust_list: Cell<usize>,
     pub name: Cell<[u8; 16]>,
-    /// Otherwise the name is the carrier's in the kernel.
-    pub has_own_name: Cell<bool>,
-    pub scheduling: Scheduling,
-    /// In libc's `pthread_create`: what it maps for a stack may come from the pool.
-    pub makes_thread: Cell<bool>,
-    /// `pthread_cancel` has named this thread: hooks by name leave the call to libc.
-    pub cancel_marked: Cell<bool>,
-    /// What a hook by name has sent of a write that libc's own function is now called for.
-    pub(crate) begun_write: Cell<Option<BegunWrite>>,
-
-    /// The signal mask; bit n-1 is signal n.
-    pub mask: Cell<u64>,
     /// The mask to go back to after the handler that ends a sigsuspend, ppoll, pselect6 or epoll_pwait.
     pub saved_mask: Cell<Option<u64>>,
-    /// Signals directed at this thread that its mask holds back, or that wait for it to come to its next exit.
-    pub pending: RefCell<Pending>,
     pub alt_stack: Cell<AltStack>,
     /// The signals that a sigtimedwait under way waits for.
     pub sigwait: Cell<u64>,
-
-    pub(crate) float: Cell<FloatControl>,
     /// CPU time used in finished turns, ns: see `cpu_clock`.
     pub(crate) cpu_time: Cell<u64>,
-
-    /// Where it goes on; of no meaning while it runs.
-    pub(crate) context: Context,
     /// Where the state goes when a time slice is over, in aligned pieces; empty until then.
     pub(crate) preempt_stack: UnsafeCell<Vec<[u64; 8]>>,
 }
@@ -173,6 +177,7 @@ impl Green {
             in_vain: Cell::new(InVain::NEVER),
             where_from: Cell::new(0),
             stack_at: Cell::new(0),
+            buffer: Cell::new(0),
             stack_low: Cell::new(0),
             number: Cell::new(0),
             tid: Cell::new(0),
@@ -207,6 +212,7 @@ impl Green {
         self.waited_in_vain.set(false);
         self.where_from.set(0);
         self.stack_at.set(0);
+        self.buffer.set(0);
         self.stack_low.set(0);
         self.thread_pointer.set(0);
         self.clear_child_tid.set(0);
@@ -224,6 +230,27 @@ impl Green {
         self.cpu_time.set(0);
     }
 
+    /// Asks for what each turn looks at: see `prefetch`.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        prefetch::lines(core::ptr::from_ref(self) as usize, EACH_TURN);
+    }
+
+    /// Asks for what the turn of a ready green thread begins with: the way out of the call that it waits in.
+    #[inline(always)]
+    pub(crate) fn prefetch_turn(&self) {
+        self.context.prefetch();
+        carrier::prefetch_words(self.thread_pointer.get());
+        prefetch::line(self.buffer.get());
+    }
+
+    /// As `prefetch_turn`, for translations only.
+    #[inline(always)]
+    pub(crate) fn prefetch_pages(&self) {
+        self.context.prefetch_page();
+        prefetch::line(self.thread_pointer.get());
+    }
+
     /// The hub that runs this green thread.
     #[inline]
     pub fn hub(&self) -> &'static Hub {
@@ -236,3 +263,7 @@ impl Green {
         core::ptr::eq(self.hub().main, self)
     }
 }
+
+/// How much of a record each turn looks at.
+const EACH_TURN: usize = 256;
+const _: () = assert!(core::mem::offset_of!(Green, begun_write) < EACH_TURN);

@@ -24,6 +24,7 @@ pub mod lock;
 pub mod modules;
 pub mod never_waits;
 pub mod offload;
+mod prefetch;
 pub mod reactor;
 pub mod ready_queue;
 pub mod report;

@@ -14,6 +14,7 @@
 //! descriptors to carry, never get it; nor does a description that another process may have, whose flags and timeouts
 //! are not ours to know (`Entry::plain`).
 
+mod events;
 mod numbers;
 mod waiter;
 
@@ -344,7 +345,8 @@ impl Reactor {
         let events = unsafe { &mut *self.events.get() };
         let count = Self::epoll_wait(hub, epoll as usize, events, timeout).max(0) as usize;
         let mut table = self.table(hub);
-        for event in &events[..count] {
+        for (at, event) in events[..count].iter().enumerate() {
+            events::prefetch_ahead(&mut table, &events[at..count]);
             let (key, flags) = (event.u64, event.events as i32);
             if key >= WAKE_KEY as u64 {
                 if key != NOTIFY_KEY {
@@ -367,43 +369,6 @@ impl Reactor {
             }
         }
         count
-    }
-
-    fn epoll_wait(hub: &Hub, epoll: usize, events: &mut [libc::epoll_event; EVENTS], timeout: Option<u64>) -> isize {
-        let buffer = events.as_mut_ptr() as usize;
-        if timeout == Some(0) {
-            // SAFETY: the buffer has room for EVENTS.
-            return unsafe { sys!(libc::SYS_epoll_wait, epoll, buffer, EVENTS, 0) };
-        }
-        let timespec = timeout.map(timespec);
-        let timespec = timespec.as_ref().map_or(0, |timespec| timespec as *const _ as usize);
-        if !NO_EPOLL_PWAIT2.load(Relaxed) {
-            // SAFETY: the buffer has room for EVENTS, and the timeout outlives the call.
-            let count = unsafe { hub.carrier.wait(libc::SYS_epoll_pwait2, epoll, buffer, EVENTS, timespec) };
-            if count != error(libc::ENOSYS) {
-                return count;
-            }
-            NO_EPOLL_PWAIT2.store(true, Relaxed);
-        }
-        // ppoll has the nanoseconds that epoll_wait lacks.
-        let mut poll = libc::pollfd { fd: epoll as i32, events: libc::POLLIN, revents: 0 };
-        // SAFETY: `poll` and the timeout outlive the call.
-        let ready = unsafe { hub.carrier.wait(libc::SYS_ppoll, &mut poll as *mut _ as usize, 1, timespec, 0) };
-        if ready <= 0 {
-            return ready;
-        }
-        // SAFETY: as above.
-        unsafe { sys!(libc::SYS_epoll_wait, epoll, buffer, EVENTS, 0) }
-    }
-
-    /// Waits where there is no epoll descriptor.
-    #[cold]
-    fn sleep(&self, hub: &Hub, timeout: Option<u64>) {
-        let timespec = timeout.map(timespec);
-        let timespec = timespec.as_ref().map_or(0, |timespec| timespec as *const _ as usize);
-        let op = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
-        // SAFETY: waits on our own word, and the timeout outlives the call.
-        unsafe { hub.carrier.wait(libc::SYS_futex, self.told.as_ptr() as usize, op, 0, timespec) };
     }
 
     /// The program is about to close `fd`, or to put another file there: waiters keep the old file through a
@@ -504,8 +469,4 @@ impl Reactor {
         self.epoll.store(-1, Relaxed);
         self.wake.store(-1, Relaxed);
     }
-}
-
-fn timespec(ns: u64) -> libc::timespec {
-    libc::timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 }
 }

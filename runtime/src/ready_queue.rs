@@ -44,6 +44,12 @@ impl List {
         self.last.set(green);
     }
 
+    #[inline]
+    fn first(&self) -> Option<&'static Green> {
+        // SAFETY: records are never freed.
+        unsafe { self.first.get().as_ref() }
+    }
+
     fn push_front(&self, green: &Green) {
         green.next.set(self.first.get());
         if self.is_empty() {
@@ -53,8 +59,7 @@ impl List {
     }
 
     fn pop(&self) -> Option<&'static Green> {
-        // SAFETY: records are never freed.
-        let green = unsafe { self.first.get().as_ref() }?;
+        let green = self.first()?;
         self.first.set(green.next.get());
         Some(green)
     }
@@ -160,6 +165,21 @@ impl ReadyQueue {
     /// The highest rank above 0 that somebody who is ready has, or 0.
     pub fn top_rank(&self) -> u8 {
         127u8.saturating_sub(self.ranks.get().leading_zeros() as u8)
+    }
+
+    /// The turn of somebody other than `leaving`, who has been taken out, is about to begin. Asks for what the turns behind
+    /// it need: see `prefetch`.
+    #[inline(always)]
+    pub fn prefetch_coming(&self, leaving: &Green) {
+        let Some(coming) = self.lists[0].first() else { return };
+        if ptr::eq(coming, leaving) {
+            return;
+        }
+        coming.prefetch_turn();
+        // SAFETY: records are never freed.
+        if let Some(behind) = unsafe { coming.next.get().as_ref() } {
+            behind.prefetch_pages();
+        }
     }
 
     #[inline]

@@ -16,17 +16,18 @@ use crate::sys;
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::Ordering::*;
 
-/// The scheduling of one green thread.
+/// The scheduling of one green thread. First what each turn looks at.
+#[repr(C)]
 pub struct Scheduling {
-    /// `None`: as the carrier.
-    attributes: Cell<Option<Attributes>>,
-    /// The processors as the kernel would show them. `None`: the carrier's.
-    affinity: RefCell<Option<Box<[u8]>>>,
     /// Place in queues, of the run queue and of futexes: the priority of SCHED_FIFO and SCHED_RR, above it the one of
     /// SCHED_DEADLINE, 0 for all others. Changes only while the green thread is in no run queue.
     rank: Cell<u8>,
     /// The rank of who waits for a priority-inheritance lock that this thread holds, if it is higher.
     lent: Cell<u8>,
+    /// `None`: as the carrier.
+    attributes: Cell<Option<Attributes>>,
+    /// The processors as the kernel would show them. `None`: the carrier's.
+    affinity: RefCell<Option<Box<[u8]>>>,
 }
 
 impl Scheduling {

@@ -24,7 +24,11 @@ use corosensei::{Coroutine, Yielder};
 
 use crate::exit;
 use crate::frame::Frame;
+use crate::prefetch;
 use crate::sys;
+
+/// Bytes between the stack pointer of a suspended call and the program's: what a read that waits has there.
+const SUSPENDED: usize = 1792;
 
 /// Where a stack goes on: its stack pointer. On top lies the address to jump to, which knows what lies below it.
 pub struct Context(Cell<usize>);
@@ -48,6 +52,20 @@ impl Context {
             top.sub(1).write(0);
             self.0.set(top.sub(3) as usize);
         }
+    }
+}
+
+impl Context {
+    /// Asks for the translation of where it goes on.
+    #[inline(always)]
+    pub(crate) fn prefetch_page(&self) {
+        prefetch::line(self.0.get());
+    }
+
+    /// Asks for what a suspended call will look at first.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        prefetch::lines(self.0.get(), SUSPENDED);
     }
 }
 

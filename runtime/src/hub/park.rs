@@ -172,6 +172,7 @@ impl Hub {
     #[inline(always)]
     fn leave(&self, green: &Green) {
         let Some(next) = self.next_at_once() else { return self.leave_for_hub(green) };
+        self.ready.prefetch_coming(green);
         self.end_turn(green);
         self.begin_turn(next);
         // SAFETY: whoever is ready has left its stack by a switch or has not begun; only the carrier comes here.
