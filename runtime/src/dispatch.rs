@@ -2,6 +2,8 @@
 
 mod descriptors;
 
+pub(crate) use descriptors::names_descriptor;
+
 use crate::calls::{
     self, cpu_clock, credentials, dirents, fds, futex, futex2, ids, io, mapping, names, poll, process, sched, signal,
     socket, thread, time, timer, wait, Call, Outcome, Reason,

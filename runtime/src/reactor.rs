@@ -18,6 +18,7 @@ mod events;
 mod numbers;
 mod waiter;
 
+pub(crate) use numbers::with_room;
 pub use numbers::{maybe_own, move_up, some_own};
 pub use waiter::FdWaiter;
 
@@ -26,7 +27,7 @@ use crate::fd_table::{FdTable, Kind, Node, READ, WRITE};
 use crate::green_thread::Green;
 use crate::hub::Hub;
 use crate::lock::{Guard, Lock};
-use crate::sys;
+use crate::{offload, sys};
 use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::*};
 use polling::{AsRawSource, Event, PollMode, Poller};
@@ -118,7 +119,7 @@ impl Reactor {
 
     /// Whether there is an epoll set, made if need be. If not, there are no descriptors to be had.
     pub(crate) fn open(&self) -> bool {
-        self.epoll.load(Relaxed) >= 0 || numbers::with_room(&numbers::limit(), |_| self.make())
+        self.epoll.load(Relaxed) >= 0 || numbers::with_room(|| self.make())
     }
 
     /// The poller serves to make its epoll set, which lives on by another number. Its other descriptors nobody needs.
@@ -374,6 +375,7 @@ impl Reactor {
     /// The program is about to close `fd`, or to put another file there: waiters keep the old file through a
     /// duplicate, and the registration ends. False if the number is ours and must not be touched.
     pub fn before_close(&self, hub: &Hub, fd: i32) -> bool {
+        offload::await_lookups(fd as u32..=fd as u32);
         if crate::hub::current_hub().is_some() {
             self.empty.set((-1, 0));
         }

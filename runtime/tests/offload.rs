@@ -64,6 +64,20 @@ fn wait_for(hub: &'static Hub, log: &Rc<RefCell<Vec<usize>>>, numbers: &[usize])
     assert_eq!(log.borrow()[..], *numbers);
 }
 
+/// Every kernel thread there is.
+fn on_one_processor() {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("/proc is mounted").flatten();
+    // SAFETY: all-zero is a valid set of processors, and the set is ours.
+    unsafe {
+        let mut set: libc::cpu_set_t = core::mem::zeroed();
+        libc::CPU_SET(libc::sched_getcpu() as usize, &mut set);
+        for task in tasks.filter_map(|task| task.file_name().to_str()?.parse().ok()) {
+            // A helper may have ended meanwhile.
+            libc::sched_setaffinity(task, size_of_val(&set), &set);
+        }
+    }
+}
+
 #[test]
 fn helpers_make_calls() {
     // SAFETY: a clock for the whole test.
@@ -95,6 +109,21 @@ fn helpers_make_calls() {
     }
     while log.borrow().len() < most + 3 {
         hub.park(Waiting::Signal, None, false);
+    }
+
+    // Who closes a number, or puts another file there, does not take it from a call whose helper has yet to begin: on one
+    // processor it has not when its caller has parked.
+    on_one_processor();
+    for _ in 0..100 {
+        let (pipe, other) = (Rc::new(vec![Pipe::new()]), Pipe::new());
+        let number = pipe[0].0[0];
+        let log = readers(hub, &pipe, offload::call);
+        assert!(hub.reactor.before_close(hub, number));
+        // SAFETY: our own descriptors.
+        assert_eq!(unsafe { sys!(libc::SYS_dup3, other.0[0], number, libc::O_CLOEXEC) } as i32, number);
+        pipe[0].put();
+        wait_for(hub, &log, &[0]);
+        pipe[0].0.into_iter().chain(other.0).for_each(sys::close);
     }
 
     // A write to a pipe that nobody reads: its signal is the caller's.

@@ -2,7 +2,6 @@
 // file put all of them through one rule each.
 #ifndef POINTS_H
 #define POINTS_H
-#include <dirent.h>
 #include "os/channel.h"
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
@@ -551,37 +550,12 @@ CHECK_UNUSED static void finish(struct attempt *a, pthread_t thread) {
         CHECK_FAIL("%s: %ld (%s), want %ld", a->point->name, a->result, strerror(a->error), a->point->want);
 }
 
-// Until no kernel thread but the main one, which calls this, runs: whoever makes the call for a green thread is in it.
-static void await_others_asleep(void) {
-    for (int running = 1; running;) {
-        running = 0;
-        DIR *tasks = opendir("/proc/self/task");
-        CHECK(tasks != NULL);
-        for (struct dirent *task; (task = readdir(tasks)) != NULL;) {
-            if (task->d_name[0] == '.' || atoi(task->d_name) == getpid())
-                continue;
-            char path[300], line[512];
-            snprintf(path, sizeof path, "/proc/self/task/%s/stat", task->d_name);
-            FILE *stat = fopen(path, "r");
-            if (stat == NULL)
-                continue;
-            char *end = fgets(line, sizeof line, stat) != NULL ? strrchr(line, ')') : NULL;
-            running |= end != NULL && end[2] == 'R';
-            CHECK_EQ(fclose(stat), 0);
-        }
-        CHECK_OK(closedir(tasks));
-        if (running)
-            sleep_ms(1);
-    }
-}
-
 CHECK_UNUSED static pthread_t begin(struct attempt *a, const struct point *point, long milliseconds) {
     *a = (struct attempt){.point = point};
     point->make(&a->object);
     a->object.milliseconds = milliseconds;
     pthread_t thread = spawn(attempts, a);
     await_blocked(&a->tid);
-    await_others_asleep();
     return thread;
 }
 

@@ -113,6 +113,7 @@ pub fn close_range(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if first > last || !closes {
         return Pass(Reason::NotOurs);
     }
+    offload::await_lookups(first..=last);
     let numbers = hub.reactor.table.lock().numbers();
     for fd in numbers.filter(|&fd| (first..=last).contains(&(fd as u32))) {
         hub.reactor.before_close(hub, fd);

@@ -140,6 +140,11 @@ static NAMES: [bool; NUMBERS] = {
     names
 };
 
+/// Whether the first argument of call `number` is a descriptor.
+pub(crate) fn names_descriptor(number: i64) -> bool {
+    NAMES.get(number as usize).is_some_and(|&names| names)
+}
+
 /// Opens what is not open yet, in a process with green threads.
 pub(super) fn open() {
     for &number in NAMING {

@@ -39,9 +39,13 @@ pub(super) fn limit() -> libc::rlimit {
     limit
 }
 
-/// Runs `make` under a higher limit, as far as the process may have one, and tells it the limit: what is open stays open
-/// under any.
-pub(super) fn with_room<R>(limit: &libc::rlimit, make: impl FnOnce(u64) -> R) -> R {
+/// Runs `make` under a higher limit of descriptors, as far as the process may have one: what is open stays open under any.
+pub(crate) fn with_room<R>(make: impl FnOnce() -> R) -> R {
+    with_higher(&limit(), |_| make())
+}
+
+/// As `with_room`, and tells `make` the limit.
+fn with_higher<R>(limit: &libc::rlimit, make: impl FnOnce(u64) -> R) -> R {
     const ROOM: u64 = 4096;
     let set = |limit: &libc::rlimit| {
         // SAFETY: reads a limit of ours.
@@ -69,14 +73,14 @@ pub fn duplicate(fd: i32) -> Option<i32> {
     };
     let limit = limit();
     if limit.rlim_cur <= LOW_ENOUGH {
-        let beyond = with_room(&limit, |raised| (raised > limit.rlim_cur).then(|| at_least(limit.rlim_cur)));
+        let beyond = with_higher(&limit, |raised| (raised > limit.rlim_cur).then(|| at_least(limit.rlim_cur)));
         if let Some(fd) = beyond.flatten() {
             return Some(fd);
         }
     }
     let high = HIGH.min(limit.rlim_cur.saturating_sub(16));
     let within = [high, high / 2, high / 4].into_iter().find_map(at_least);
-    within.or_else(|| with_room(&limit, |_| at_least(high)))
+    within.or_else(|| with_room(|| at_least(high)))
 }
 
 /// As `duplicate`, of a new descriptor of ours, which is closed; -1 if it is none.
