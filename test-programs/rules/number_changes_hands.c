@@ -7,15 +7,16 @@
 
 static int end[2];
 static pid_t tid;
+static int milliseconds;
 
 static int in_poll(void) {
     struct pollfd p = {.fd = end[0], .events = POLLIN};
-    int n = poll(&p, 1, 200);
+    int n = poll(&p, 1, milliseconds);
     return n == 1 ? p.revents : n;
 }
 static int in_ppoll(void) {
     struct pollfd p[2] = {{.fd = end[0], .events = POLLPRI}, {.fd = end[0], .events = POLLIN}};
-    struct timespec length = {0, 200000000};
+    struct timespec length = {milliseconds / 1000, milliseconds % 1000 * 1000000};
     int n = ppoll(p, 2, &length, NULL);
     return n > 0 ? p[1].revents : n;
 }
@@ -23,14 +24,14 @@ static int in_select(void) {
     fd_set set;
     FD_ZERO(&set);
     FD_SET(end[0], &set);
-    struct timeval length = {0, 200000};
+    struct timeval length = {milliseconds / 1000, milliseconds % 1000 * 1000};
     return select(end[0] + 1, &set, NULL, NULL, &length) * 10 + FD_ISSET(end[0], &set);
 }
 static int in_pselect(void) {
     fd_set set;
     FD_ZERO(&set);
     FD_SET(end[0], &set);
-    struct timespec length = {0, 200000000};
+    struct timespec length = {milliseconds / 1000, milliseconds % 1000 * 1000000};
     return pselect(end[0] + 1, &set, NULL, NULL, &length, NULL) * 10 + FD_ISSET(end[0], &set);
 }
 
@@ -42,6 +43,7 @@ static void *waits(void *arg) {
 // `other`: nothing, an empty eventfd, a full one.
 static void check(int (*call)(void), int other, int want) {
     tid = 0;
+    milliseconds = want == 0 ? 100 : 100000;
     open_pipe(end);
     int reader = dup(end[0]);
     pthread_t thread = spawn(waits, &call);
