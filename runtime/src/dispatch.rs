@@ -172,6 +172,7 @@ const ROWS: &[Row] = &[
     row(libc::SYS_prctl, Always, names::prctl),
     row(libc::SYS_sched_setaffinity, Always, sched::sched_setaffinity),
     row(libc::SYS_sched_getaffinity, Always, sched::sched_getaffinity),
+    row(libc::SYS_getcpu, Always, sched::getcpu),
     row(libc::SYS_sched_setscheduler, Always, sched::sched_setscheduler),
     row(libc::SYS_sched_getscheduler, Always, sched::sched_getscheduler),
     row(libc::SYS_sched_setparam, Always, sched::sched_setparam),

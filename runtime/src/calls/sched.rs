@@ -286,6 +286,32 @@ pub fn sched_getaffinity(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     }))
 }
 
+/// The processor that the caller is told it runs on, when the carrier runs on `real`. Threads that a program ties to
+/// processors count on running nowhere else, with data of their own for each: a thread whose affinity leaves the carrier's
+/// out is on the first that it may use.
+pub fn shown_processor(hub: &Hub, real: u32) -> u32 {
+    let has = |mask: &[u8], number: usize| mask.get(number / 8).is_some_and(|byte| byte & 1 << (number % 8) != 0);
+    hub.current().scheduling.with_affinity(|mask| match mask {
+        Some(mask) if !has(mask, real as usize) => {
+            (0..mask.len() * 8).find(|&number| has(mask, number)).map_or(real, |number| number as u32)
+        }
+        _ => real,
+    })
+}
+
+/// getcpu, past the vDSO.
+pub fn getcpu(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let mut real = 0u32;
+    // SAFETY: a word of ours and the program's own pointer. The third argument has no meaning to the kernel any more.
+    let result = unsafe { sys!(libc::SYS_getcpu, &raw mut real, frame.rsi, 0) };
+    if result == 0 && frame.rdi != 0 {
+        if let Err(fault) = user::write(frame.rdi, &shown_processor(hub, real)) {
+            return fault.into();
+        }
+    }
+    Done(result)
+}
+
 // ---- nice values ---------------------------------------------------------------------------------------------------
 
 pub fn getpriority(hub: &'static Hub, frame: &mut Frame) -> Outcome {

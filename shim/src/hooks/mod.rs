@@ -4,6 +4,7 @@ pub mod clock;
 mod dns;
 mod loader;
 mod process;
+mod processor;
 mod select;
 mod socket;
 mod thread;
