@@ -102,6 +102,8 @@ const ROWS: &[Row] = &[
     row(libc::SYS_mq_timedreceive, With(Module::Os), io::mq_timedreceive),
     row(libc::SYS_io_getevents, With(Module::Os), io::io_getevents),
     row(SYS_IO_PGETEVENTS, With(Module::Os), io::io_pgetevents),
+    row(libc::SYS_io_uring_setup, With(Module::Os), io::io_uring_setup),
+    row(libc::SYS_io_uring_register, With(Module::Os), io::io_uring_register),
     row(libc::SYS_io_uring_enter, With(Module::Os), io::io_uring_enter),
     // descriptors' lives, which the reactor follows
     row(libc::SYS_pipe, With(Module::Os), socket::pipe),

@@ -60,6 +60,8 @@ pub struct Entry {
     pub empty: bool,
     /// For a file: whether its writes wait for the disk (O_SYNC, O_DSYNC, O_DIRECT), once asked.
     pub synchronous: Option<bool>,
+    /// An io_uring of this process, which whoever polls it is told of.
+    pub pollable_ring: bool,
     /// How much may be added to an eventfd before its counter could be full. Counts only while it is private.
     room: u64,
     /// For an epoll set: whether it has had something in it for which only one of several sets is to be woken
@@ -83,6 +85,7 @@ impl Entry {
         drains: false,
         empty: false,
         synchronous: None,
+        pollable_ring: false,
         room: 0,
         exclusive: None,
         peer: -1,
@@ -262,6 +265,19 @@ impl FdTable {
     /// Notes that `fd` is blocking and has no timeout.
     pub fn set_plain(&mut self, fd: i32, plain: bool) {
         self.entry(fd).plain = plain;
+    }
+
+    /// This process has just made the io_uring `fd`.
+    pub fn made_ring(&mut self, fd: i32, pollable: bool) {
+        // The number may have been closed where we could not see it.
+        if self.known(fd).is_some_and(|entry| !entry.has_waiters()) {
+            self.forget(fd);
+        }
+        self.entry(fd).pollable_ring = pollable;
+    }
+
+    pub fn is_pollable_ring(&mut self, fd: i32) -> bool {
+        self.known(fd).is_some_and(|entry| entry.pollable_ring)
     }
 
     /// This process has just made the eventfd `fd`. The kernel's counters add to some, one at a time: half is left to them.

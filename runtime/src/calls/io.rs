@@ -9,6 +9,7 @@
 //! | eventfd and kin | RWF_NOWAIT, else readiness | wait for the descriptor; writes: a helper thread |
 //! | terminal, device | readiness | wait for the descriptor, then a helper thread, since another process may be faster |
 
+mod aio;
 pub(crate) mod block;
 pub(crate) mod buffers;
 mod device;
@@ -20,13 +21,14 @@ mod moving;
 mod pipe;
 mod ring;
 
+pub use aio::{io_getevents, io_pgetevents};
 pub use event::eventfd;
 pub use file::{copy_file_range, fdatasync, fsync, open, openat, sync_file_range};
 pub use ipc::{mq_timedreceive, mq_timedsend, msgrcv, msgsnd, semop, semtimedop};
 pub use locks::flock;
 pub(crate) use locks::lock;
 pub use moving::{sendfile, splice, tee, vmsplice};
-pub use ring::{io_getevents, io_pgetevents, io_uring_enter};
+pub use ring::{io_uring_enter, io_uring_register, io_uring_setup};
 
 use super::{names, signalfd, socket, Outcome, Reason};
 use crate::fd_table::Kind;

@@ -42,7 +42,14 @@ pub(crate) fn call_for(number: i64) -> Option<Call> {
 
 /// Calls that take a part and wait for the rest in a way that only the kernel has: it makes all of the call.
 pub(crate) fn is_left_out(number: i64) -> bool {
-    matches!(number, libc::SYS_io_getevents | SYS_IO_PGETEVENTS | libc::SYS_io_uring_enter)
+    matches!(
+        number,
+        libc::SYS_io_getevents
+            | SYS_IO_PGETEVENTS
+            | libc::SYS_io_uring_setup
+            | libc::SYS_io_uring_register
+            | libc::SYS_io_uring_enter
+    )
 }
 
 /// What other kernel threads of a process with guests do that guests must know of.

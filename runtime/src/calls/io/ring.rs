@@ -1,77 +1,72 @@
-//! Waiting for completions of asynchronous I/O: Linux AIO and io_uring.
+//! io_uring: who waits for completions lets others run.
+//!
+//! A ring is waited for by its descriptor, or by a helper where more than one completion or a timeout is asked for. Neither
+//! works for a ring of which the kernel runs the work only when the thread that made it waits itself (DEFER_TASKRUN): it
+//! wakes nobody who polls, and refuses other threads. Such a ring is made without that flag, which is there for speed alone:
+//! its completions then come by themselves.
 
 use super::block::{poll_now, Block, Stop};
 use crate::calls::readiness::{read_mask, under_mask};
-use crate::calls::{error, read_timespec, Outcome, Reason, ERESTARTNOHAND, ERESTARTSYS};
+use crate::calls::{error, Outcome, Reason, ERESTARTNOHAND, ERESTARTSYS};
 use crate::fd_table::READ;
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::{offload, sys, user};
 use Outcome::{Done, Pass};
 
-const EVENT_BYTES: usize = 32;
-
-/// What has completed is taken at once; a helper waits for what is missing.
-fn completions(hub: &'static Hub, frame: &Frame, interrupted: isize) -> Outcome {
-    if !hub.others_alive() {
-        return Pass(Reason::NoOtherGreenThread);
-    }
-    let [context, least, most, events, timeout, _] = frame.args();
-    let (least, most) = (least as i64, most as i64);
-    if least <= 0 || most < least {
-        return Pass(Reason::NonBlocking);
-    }
-    if timeout != 0 && read_timespec(timeout).is_err() {
-        return Pass(Reason::NotOurs);
-    }
-    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    let now = &now as *const libc::timespec;
-    // SAFETY: the program's own pointers, and a timeout of ours.
-    let ready = unsafe { sys!(libc::SYS_io_getevents, context, least, most, events, now) };
-    if ready < 0 || ready as i64 >= least {
-        return Done(ready);
-    }
-    let rest = [
-        context,
-        (least - ready as i64) as usize,
-        (most - ready as i64) as usize,
-        events + ready as usize * EVENT_BYTES,
-        timeout,
-        0,
-    ];
-    Done(match offload::call(hub, libc::SYS_io_getevents, rest) {
-        more if more >= 0 => ready + more,
-        _ if ready > 0 => ready,
-        ERESTARTSYS => interrupted,
-        failed => failed,
-    })
+/// The kernel's `struct io_uring_params`, of which only the flags concern us.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Parameters {
+    entries: [u32; 2],
+    flags: u32,
+    rest: [u32; 27],
 }
 
-pub fn io_getevents(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    completions(hub, frame, error(libc::EINTR))
-}
+const SETUP_IOPOLL: u32 = 1;
+const SETUP_COOP_TASKRUN: u32 = 1 << 8;
+const SETUP_DEFER_TASKRUN: u32 = 1 << 13;
 
-/// The signal mask is ours to set: a helper has no signals to wait for.
-pub fn io_pgetevents(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    let pack = if frame.r9 == 0 { Ok([0, 0]) } else { user::read::<[usize; 2]>(frame.r9) };
-    let mask = match pack.map(|[address, size]| read_mask(address, size)) {
-        Ok(Ok(mask)) => mask,
-        Ok(Err(errno)) => return Done(errno),
+pub fn io_uring_setup(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let (entries, at) = (frame.rdi, frame.rsi);
+    let asked = match user::read::<Parameters>(at) {
+        Ok(asked) => asked,
         Err(fault) => return fault.into(),
     };
-    if mask.is_none() {
-        return completions(hub, frame, ERESTARTNOHAND);
+    let make = |parameters: &mut Parameters| {
+        // SAFETY: parameters of ours.
+        unsafe { sys!(libc::SYS_io_uring_setup, entries, parameters as *mut Parameters) }
+    };
+    let mut given = asked;
+    let mut fd = make(&mut given);
+    if fd >= 0 && asked.flags & SETUP_DEFER_TASKRUN != 0 {
+        // The kernel finds nothing wrong with them; this one goes, so that its successor has the number.
+        sys::close(fd as i32);
+        given = asked;
+        given.flags = asked.flags & !SETUP_DEFER_TASKRUN | SETUP_COOP_TASKRUN;
+        fd = make(&mut given);
+        given.flags = asked.flags;
     }
-    let mut passed = None;
-    let result = under_mask(hub, mask, || match completions(hub, frame, ERESTARTNOHAND) {
-        Done(result) => result,
-        Pass(reason) => {
-            passed = Some(reason);
-            0
-        }
-    });
-    // What is passed on does not wait, or is wrong; with nobody else to run, the kernel waits under the mask that it gets.
-    passed.map_or(Done(result), Pass)
+    if fd < 0 {
+        return Done(fd);
+    }
+    if let Err(fault) = user::write(at, &given) {
+        sys::close(fd as i32);
+        return fault.into();
+    }
+    hub.reactor.table(hub).made_ring(fd as i32, asked.flags & SETUP_IOPOLL == 0);
+    Done(fd)
+}
+
+const REGISTER_RING_FDS: usize = 20;
+
+/// A registered number stands for a ring in one kernel thread only, and cannot be waited for but by the kernel. So there
+/// are none, as before Linux 5.18: liburing goes on with descriptors.
+pub fn io_uring_register(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if !hub.others_alive() || frame.rsi != REGISTER_RING_FDS {
+        return Pass(Reason::NotOurs);
+    }
+    Done(error(libc::EINVAL))
 }
 
 /// The kernel's `struct io_uring_getevents_arg`.
@@ -87,9 +82,10 @@ struct Extended {
 const GETEVENTS: u32 = 1;
 const EXT_ARG: u32 = 8;
 const REGISTERED_RING: u32 = 16;
+/// What a helper gets from a ring of which another thread has to run the work.
+const REFUSED: isize = -(libc::EEXIST as isize);
 
-/// Submits, and takes what is complete, as the carrier, since a ring may belong to one thread; then waits for the
-/// ring's descriptor, or lets a helper wait where more than one completion or a timeout is asked for.
+/// Submits, and takes what is complete, as the carrier, since a ring may belong to one thread; then waits.
 pub fn io_uring_enter(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
@@ -126,13 +122,20 @@ pub fn io_uring_enter(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Done(submitted);
     }
     let waited = under_mask(hub, mask, || {
-        let waited = if least == 1 && extended.is_none() {
+        let waited = if least == 1 && extended.is_none() && hub.reactor.table(hub).is_pollable_ring(fd) {
             first_completion(hub, fd, flags)
         } else {
             let (argument, size) =
                 extended.as_ref().map_or((0, 0), |argument| (argument as *const Extended as usize, size));
             let args = [ring, 0, least as usize, flags as usize, argument, size];
-            offload::call(hub, libc::SYS_io_uring_enter, args)
+            match offload::call(hub, libc::SYS_io_uring_enter, args) {
+                // Made before the first thread: only the kernel thread that made it can wait for it.
+                REFUSED => {
+                    // SAFETY: the program's ring, and an argument of ours.
+                    unsafe { sys!(libc::SYS_io_uring_enter, ring, 0, least, flags, argument, size) }
+                }
+                waited => waited,
+            }
         };
         match waited {
             // Under a mask of its own the handler runs before the old one is back.
@@ -144,7 +147,7 @@ pub fn io_uring_enter(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     Done(if submitted > 0 { submitted } else { waited })
 }
 
-/// A ring that runs its work only inside this system call (DEFER_TASKRUN) is readable as soon as there is work.
+/// Waits until the ring has a completion.
 fn first_completion(hub: &'static Hub, fd: i32, flags: u32) -> isize {
     let mut block = Block::new(hub, fd, READ);
     loop {
