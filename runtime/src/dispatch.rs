@@ -118,7 +118,7 @@ const ROWS: &[Row] = &[
     shared(libc::SYS_epoll_ctl, Always, poll::epoll_ctl, poll::epoll_ctl),
     row(libc::SYS_getdents64, Always, dirents::getdents64),
     shared(libc::SYS_fcntl, Always, fds::fcntl, fds::fcntl_foreign),
-    shared(libc::SYS_ioctl, Always, fds::ioctl, fds::ioctl),
+    shared(libc::SYS_ioctl, Always, fds::ioctl, fds::ioctl_foreign),
     // socket
     row(libc::SYS_socket, With(Module::Socket), socket::socket),
     row(libc::SYS_socketpair, With(Module::Socket), socket::socketpair),

@@ -181,8 +181,12 @@ pub fn fcntl_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     Pass(Reason::NonBlocking)
 }
 
-/// ioctl: FIONBIO is another name of F_SETFL.
 pub fn ioctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    io::device::change_terminal(hub, frame).map_or_else(|| ioctl_foreign(hub, frame), Outcome::Done)
+}
+
+/// ioctl: FIONBIO is another name of F_SETFL.
+pub fn ioctl_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if frame.rsi as u32 == libc::FIONBIO as u32 {
         hub.reactor.table.lock().flags_change(frame.rdi as i32);
     }

@@ -12,7 +12,7 @@
 mod aio;
 pub(crate) mod block;
 pub(crate) mod buffers;
-mod device;
+pub(crate) mod device;
 mod event;
 mod file;
 mod ipc;

@@ -230,6 +230,12 @@ impl HubSignals {
         }
     }
 
+    /// Whether `green` blocks the signal and the carrier does not, as others don't.
+    pub fn blocks_alone(&self, green: &Green, signal: i32) -> bool {
+        let bit = 1u64 << (signal - 1);
+        green.mask.get() & !self.kernel_mask.get() & bit != 0
+    }
+
     fn count(&self, mask: u64, by: isize) {
         let mut masks = self.masks.borrow_mut();
         match masks.iter_mut().position(|entry| entry.0 == mask) {

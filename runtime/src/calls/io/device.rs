@@ -45,6 +45,30 @@ fn in_background(fd: i32) -> bool {
     }
 }
 
+/// The kernel refuses or allows what a background group does with its terminal without a signal, if the caller blocks
+/// that signal. So it has to see the caller's mask.
+fn under_own_mask(hub: &Hub, signal: i32, call: impl FnOnce() -> isize) -> isize {
+    if !hub.signals.blocks_alone(hub.current(), signal) {
+        return call();
+    }
+    hub.signals.lend_mask(hub.current());
+    let result = call();
+    hub.signals.take_mask_back();
+    result
+}
+
+/// An ioctl that may change a terminal, if it has to be made here.
+pub(crate) fn change_terminal(hub: &'static Hub, frame: &Frame) -> Option<isize> {
+    const TERMINALS: usize = 0x54;
+    if frame.rsi >> 8 != TERMINALS || !hub.signals.blocks_alone(hub.current(), libc::SIGTTOU) {
+        return None;
+    }
+    let [fd, request, argument, ..] = frame.args();
+    // SAFETY: the program's own request.
+    let change = || unsafe { sys!(libc::SYS_ioctl, fd, request, argument) };
+    Some(under_own_mask(hub, libc::SIGTTOU, change))
+}
+
 /// /dev/null, /dev/zero, /dev/urandom and so on: memory devices never wait, but for the kernel's log.
 fn is_memory(fd: i32) -> bool {
     const MEMORY: u32 = 1;
@@ -68,9 +92,11 @@ pub(super) fn read_device(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome 
     if let Some(terminal) = Terminal::of(fd) {
         if in_background(fd) {
             // Reading stops us, or is refused. Reading nothing does the same, and does not block the carrier when
-            // we have been continued in the foreground.
+            // we have been continued in the foreground. The kernel is not to begin again before a handler has run.
             // SAFETY: nothing is read.
-            let refused = unsafe { sys!(libc::SYS_read, fd, 0, 0) };
+            let refused = under_own_mask(hub, libc::SIGTTIN, || unsafe {
+                hub.carrier.wait(libc::SYS_read, fd as usize, 0, 0, 0)
+            });
             if refused == error(libc::EINTR) {
                 return Done(ERESTARTSYS);
             }
@@ -100,8 +126,10 @@ pub(super) fn write_device(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome
     if is_nonblocking(fd) {
         return Pass(Reason::NonBlocking);
     }
-    // A helper blocks SIGTTOU, and so would not be stopped.
-    let stopped = Terminal::of(fd).is_some_and(|terminal| terminal.local & libc::TOSTOP != 0) && in_background(fd);
+    // A helper blocks SIGTTOU, and so would not be stopped. A caller that blocks it is not stopped either.
+    let stopped = !hub.signals.blocks_alone(hub.current(), libc::SIGTTOU)
+        && Terminal::of(fd).is_some_and(|terminal| terminal.local & libc::TOSTOP != 0)
+        && in_background(fd);
     if stopped {
         return Pass(Reason::NotOurs);
     }
