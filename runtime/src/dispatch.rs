@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::modules::Module;
-use crate::{carrier, guest, scheduling, signals, stack_pool, sys};
+use crate::{carrier, guest, protection_keys, scheduling, signals, stack_pool, sys};
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::*};
 
 /// Numbers from here on are passed on unseen.
@@ -153,6 +153,7 @@ const ROWS: &[Row] = &[
     shared(libc::SYS_mlock, Always, mapping::changes, mapping::changes),
     shared(libc::SYS_mlock2, Always, mapping::changes, mapping::changes),
     shared(libc::SYS_munlock, Always, mapping::changes, mapping::changes),
+    row(libc::SYS_pkey_alloc, Always, protection_keys::pkey_alloc),
     shared(libc::SYS_pkey_mprotect, Always, mapping::changes, mapping::changes),
     shared(libc::SYS_mbind, Always, mapping::changes, mapping::changes),
     shared(libc::SYS_remap_file_pages, Always, mapping::changes, mapping::changes),

@@ -29,7 +29,8 @@ const _: () = assert!(offset_of!(Carrier, inside) == 0);
 global_asm!(
     r#"
 .pushsection .text.gp_exit,"ax",@progbits
-.hidden gp_xsave_features
+.hidden gp_xrstor_features
+.hidden gp_has_keys
 .hidden gp_exit_work
 .hidden gp_more_signals
 .hidden gp_sigreturn
@@ -72,8 +73,8 @@ global_asm!(
     test byte ptr [rcx + {flags}], 1
     mov rcx, [rsp + {vector}]
     jz 1f
-    mov eax, [rip + gp_xsave_features]
-    mov edx, [rip + gp_xsave_features + 4]
+    mov eax, [rip + gp_xrstor_features]
+    mov edx, [rip + gp_xrstor_features + 4]
     xrstor64 [rcx]
     push [rsp + {eflags}]
     popfq
@@ -170,6 +171,12 @@ gp_enter:
     # As after the kernel's own delivery.
     fninit
     ldmxcsr [rip + gp_default_mxcsr]
+    cmp byte ptr [rip + gp_has_keys], 0
+    je gp_enter_check
+    mov eax, {rights}
+    xor ecx, ecx
+    xor edx, edx
+    wrpkru
 gp_enter_check:
     mov dword ptr [r12], 0
     cmp dword ptr [r12 + {attention}], 0
@@ -283,6 +290,7 @@ gp_kernel_restorer:
     eflags = const offset_of!(Frame, flags),
     carrier = const offset_of!(Frame, carrier),
     attention = const offset_of!(Carrier, attention),
+    rights = const crate::protection_keys::DEFAULT,
     to = const offset_of!(Carrier, entering) + offset_of!(Entering, to),
     from = const offset_of!(Carrier, entering) + offset_of!(Entering, from),
     bytes = const offset_of!(Carrier, entering) + offset_of!(Entering, bytes),

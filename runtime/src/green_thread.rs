@@ -4,6 +4,7 @@ use crate::carrier;
 use crate::futex_queue::InVain;
 use crate::hub::Hub;
 use crate::prefetch;
+use crate::protection_keys;
 use crate::scheduling::Scheduling;
 use crate::signals::{AltStack, Pending};
 use crate::switch::{Context, FloatControl};
@@ -107,6 +108,8 @@ pub struct Green {
     /// The signal mask; bit n-1 is signal n.
     pub mask: Cell<u64>,
     pub(crate) float: Cell<FloatControl>,
+    /// By protection key, as the register PKRU has them; kept once the program has keys.
+    pub(crate) rights: Cell<u32>,
     pub(crate) state: Cell<State>,
     /// Set by whoever ends a park.
     pub(crate) wake: Cell<Wake>,
@@ -196,6 +199,7 @@ impl Green {
             alt_stack: Cell::new(AltStack::DISABLED),
             sigwait: Cell::new(0),
             float: Cell::new(FloatControl::DEFAULT),
+            rights: Cell::new(protection_keys::DEFAULT),
             cpu_time: Cell::new(0),
             context: Context::new(),
             preempt_stack: UnsafeCell::new(Vec::new()),

@@ -21,7 +21,7 @@ use crate::slice::Slice;
 use crate::switch::{self, Context, FloatControl, Mapping};
 use crate::thread_limit::ThreadLimit;
 use crate::timers::Timers;
-use crate::{futex_queue, report, signals, stack_pool, sys};
+use crate::{futex_queue, protection_keys, report, signals, stack_pool, sys};
 use core::cell::{Cell, RefCell};
 use core::hash::{BuildHasherDefault, Hasher};
 use core::ptr;

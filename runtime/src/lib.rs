@@ -25,6 +25,7 @@ pub mod modules;
 pub mod never_waits;
 pub mod offload;
 mod prefetch;
+pub mod protection_keys;
 pub mod reactor;
 pub mod ready_queue;
 pub mod report;

@@ -5,7 +5,7 @@ use super::{error, futex, process, Reason};
 use crate::frame::{CallSite, Frame};
 use crate::hub::Hub;
 use crate::switch::FloatControl;
-use crate::{alloc, carrier, stack_pool, user};
+use crate::{alloc, carrier, protection_keys, stack_pool, user};
 use core::sync::atomic::Ordering::*;
 
 /// What libc's thread creation asks for. Other combinations make kernel threads, as the program wants.
@@ -105,6 +105,9 @@ fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) 
     green.name.set(me.name.get());
     green.has_own_name.set(me.has_own_name.get());
     green.float.set(FloatControl::current());
+    if protection_keys::in_use() {
+        green.rights.set(protection_keys::rights());
+    }
     let tid = green.tid.get();
     if user::write(args.parent_tid as usize, &tid).is_err() {
         hub.discard(green);

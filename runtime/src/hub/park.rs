@@ -192,6 +192,9 @@ impl Hub {
         let float = FloatControl::current();
         self.float.set(float);
         green.float.set(float);
+        if protection_keys::in_use() {
+            green.rights.set(protection_keys::rights());
+        }
         self.cpu.charge(self, green);
     }
 
@@ -205,6 +208,9 @@ impl Hub {
         green.state.set(State::Running);
         if self.float.get() != green.float.get() {
             green.float.get().load();
+        }
+        if protection_keys::in_use() && protection_keys::rights() != green.rights.get() {
+            protection_keys::set_rights(green.rights.get());
         }
         // SAFETY: the green thread's own thread pointer.
         unsafe { switch::set_thread_pointer(green.thread_pointer.get()) };

@@ -11,6 +11,7 @@ use crate::calls::error;
 use crate::green_thread::Green;
 use crate::guest::events;
 use crate::list::{Linked, Links};
+use crate::protection_keys;
 use crate::signals::{self, bit, Info};
 use crate::switch::Mapping;
 use crate::sys;
@@ -36,15 +37,25 @@ pub(crate) struct Job {
     green: *const Green,
     /// The eventfd of a guest that waits instead, or -1.
     event: i32,
+    /// The caller's, by protection key.
+    rights: u32,
 }
 
 impl Job {
+    fn rights() -> u32 {
+        if protection_keys::in_use() {
+            protection_keys::rights()
+        } else {
+            protection_keys::DEFAULT
+        }
+    }
+
     pub(super) fn new(green: &Green, nr: i64, args: [usize; 6]) -> Self {
-        Job { nr, args, result: 0, raised: None, green, event: -1 }
+        Job { nr, args, result: 0, raised: None, green, event: -1, rights: Self::rights() }
     }
 
     pub(crate) fn of_guest(event: i32, nr: i64, args: [usize; 6]) -> Self {
-        Job { nr, args, result: 0, raised: None, green: ptr::null(), event }
+        Job { nr, args, result: 0, raised: None, green: ptr::null(), event, rights: Self::rights() }
     }
 }
 
@@ -226,6 +237,9 @@ extern "C" fn helper_main(helper: &'static Helper) -> ! {
         }
         // SAFETY: in WORK the job is ours.
         let job = unsafe { &mut *helper.job.get() };
+        if protection_keys::in_use() {
+            protection_keys::set_rights(job.rights);
+        }
         // SAFETY: the program's arguments; what they point to is the program's own promise to the kernel.
         job.result = unsafe { gp_helper_call(job.nr, job.args.as_ptr(), &helper.flags) };
         if writes(job.nr) {

@@ -12,7 +12,7 @@
 //! The layout is the kernel's `rt_sigframe`, so that the kernel's rt_sigreturn can restore it.
 
 use super::addresses::{resume_address, shown_address};
-use super::context::{xsave_layout, Registers, UContext};
+use super::context::{clear_vectors, vector_bytes, xsave_layout, Registers, UContext, MAGIC1};
 use super::{action, action::Action, bit, AltStack, Info, UNBLOCKABLE};
 use crate::calls::{ERESTARTNOINTR, ERESTARTSYS};
 use crate::carrier::Entering;
@@ -48,7 +48,6 @@ const FRAME: usize = size_of::<SignalFrame>();
 const UC_FLAGS: usize = 1 | 2 | 4; // UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS
 const USER_SEGMENTS: usize = 0x33 | (0x2b << 48);
 const INTERRUPTS_ON: usize = 0x202;
-const MAGIC1: u32 = 0x4650_5853;
 const MAGIC2: u32 = 0x4650_5845;
 /// Room for the largest XSAVE area we save, with the frame and alignment.
 const SCRATCH: usize = 16 * 1024;
@@ -256,17 +255,6 @@ fn vectors_of_frame(hub: &Hub, frame: &Frame) -> Vectors {
     Vectors::Kernel(area as usize, size + 4)
 }
 
-/// Bytes of a vector area that the kernel, or we, wrote in a signal frame.
-pub(super) fn vector_bytes(area: usize) -> usize {
-    if area == 0 {
-        return 0;
-    }
-    match (user::read::<u32>(area + 464), user::read::<u32>(area + 468)) {
-        (Ok(MAGIC1), Ok(extended)) => extended as usize,
-        _ => 512,
-    }
-}
-
 /// Looks for something to do before a frame's program goes on: a handler to enter (1) or nothing (0).
 #[no_mangle]
 extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
@@ -415,20 +403,6 @@ pub(super) fn redirect(hub: &'static Hub, context: &mut UContext) {
         deliver_now(hub, green, context, &info, &action);
     }
     context.mask = hub.signals.kernel_mask();
-}
-
-/// Makes the vector state that rt_sigreturn will restore the initial one: a handler, and whoever runs during a
-/// preemption, starts with an empty x87 stack and default control words, as after the kernel's own delivery.
-fn clear_vectors(area: usize) {
-    const MXCSR_AT: usize = 24;
-    const XSTATE_BV_AT: usize = 512;
-    if vector_bytes(area) > XSTATE_BV_AT {
-        // SAFETY: the kernel's signal frame on the carrier's alternate stack.
-        unsafe {
-            ((area + XSTATE_BV_AT) as *mut u64).write(0);
-            ((area + MXCSR_AT) as *mut u32).write(0x1f80);
-        }
-    }
 }
 
 /// Bytes for a preempted context with its vector state, and for the switch to the hub below it.

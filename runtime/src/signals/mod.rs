@@ -181,6 +181,7 @@ impl HubSignals {
         take_over_pending(self, main);
         self.update_kernel_mask();
         context::measure_xsave();
+        crate::protection_keys::detect();
         action::take_over();
     }
 
