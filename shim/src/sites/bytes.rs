@@ -7,10 +7,10 @@ use std::ops::{BitAnd, BitOr};
 /// So many positions are tested at once.
 const BLOCK: usize = 64;
 /// Hits are told after so many bytes at the latest.
-const PIECE: usize = 4096;
+pub const PIECE: usize = 4096;
 /// So many hits of a block are noted without a look at how many there are: branches that no processor foresees cost
 /// more than all else here.
-const USUAL: usize = 8;
+const USUAL: usize = 3;
 
 /// To ask the processor what it can do costs more than a search of a short text, the more so in a virtual machine.
 const SHORT: usize = 64 << 10;
@@ -40,8 +40,8 @@ pub fn syscalls(text: &[u8]) -> Vec<usize> {
 #[inline(always)]
 fn find_syscalls<L: Lanes>(text: &[u8]) -> Vec<usize> {
     let mut found = Vec::new();
-    let test = |a: L, b: L| a.equal(0x0f) & b.equal(0x05);
-    blocks(text, test, |start, mut mask| {
+    let test = |a: L, b: L| [a.equal(0x0f) & b.equal(0x05)];
+    blocks(text, test, |start, [mut mask]| {
         while mask != 0 {
             found.push(start + mask.trailing_zeros() as usize);
             mask &= mask - 1;
@@ -50,71 +50,111 @@ fn find_syscalls<L: Lanes>(text: &[u8]) -> Vec<usize> {
     found
 }
 
-/// Calls `hits` with the positions of everything that may be the last opcode bytes of a call, jmp, jcc, xbegin or lea with
-/// a 32-bit displacement, or of a `jmp *table(…)`: where they are counted from, and many at once.
-pub fn wide_references(text: &[u8], hits: impl FnMut(usize, &[u16])) {
+/// What `references` has found in a piece of text. Positions are those of the last byte of an opcode, counted from `base`;
+/// a displacement of four bytes follows.
+pub struct References<'a> {
+    pub base: usize,
+    /// Calls, jumps, conditional jumps, `xbegin`, `lea`.
+    pub all: &'a [u16],
+    /// Of those, the `lea`s.
+    pub operands: &'a [u16],
+    /// `jmp *table(…)`: of the byte before the one that says how the table is indexed.
+    pub tables: &'a [u16],
+}
+
+/// Calls `found` with the positions of everything that may refer to an address by a 32-bit displacement, many at once.
+pub fn references(text: &[u8], found: impl FnMut(References)) {
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-    fn with_avx2(text: &[u8], hits: impl FnMut(usize, &[u16])) {
-        find_wide_references::<Avx2>(text, hits)
+    fn with_avx2(text: &[u8], found: impl FnMut(References)) {
+        find_references::<Avx2>(text, found)
     }
     if wants_avx2(text) {
         // SAFETY: the processor has the features.
-        unsafe { with_avx2(text, hits) }
+        unsafe { with_avx2(text, found) }
     } else {
-        find_wide_references::<Sse2>(text, hits)
+        find_references::<Sse2>(text, found)
     }
 }
 
 #[inline(always)]
-fn find_wide_references<L: Lanes>(text: &[u8], mut hits: impl FnMut(usize, &[u16])) {
+fn find_references<L: Lanes>(text: &[u8], mut found: impl FnMut(References)) {
     let test = |a: L, b: L| {
         let near = a.masked(0xfe).equal(0xe8);
-        let jcc = a.equal(0x0f) & b.masked(0xf0).equal(0x80);
-        let xbegin = a.equal(0xc7) & b.equal(0xf8);
+        let far = a.equal(0x0f) & b.masked(0xf0).equal(0x80) | a.equal(0xc7) & b.equal(0xf8);
         let lea = a.equal(0x8d) & b.masked(0xc7).equal(0x05);
-        let indirect = a.equal(0xff) & b.equal(0x24);
-        near | jcc | xbegin | lea | indirect
+        [near, far, lea, a.equal(0xff) & b.equal(0x24)]
     };
-    let mut found = vec![0u16; PIECE];
-    let (mut count, mut base) = (0, 0);
-    blocks(text, test, |start, mut mask| {
+    let (mut all, mut operands, mut tables) = (Positions::new(), Positions::new(), Positions::new());
+    let mut base = 0;
+    // Where the opcode has two bytes, its last is the next one: the first of the next block, perhaps.
+    let mut carried = [0; 2];
+    blocks(text, test, |start, [near, far, lea, table]| {
         if start - base >= PIECE - BLOCK {
-            hits(base, &found[..count]);
-            (count, base) = (0, start);
+            found(References { base, all: all.take(), operands: operands.take(), tables: tables.take() });
+            base = start;
         }
         let offset = (start - base) as u16;
-        let Some(free) = found[count..].first_chunk_mut::<BLOCK>() else { return };
-        let all = mask.count_ones() as usize;
-        for slot in &mut free[..USUAL] {
-            *slot = offset + mask.trailing_zeros() as u16;
-            mask &= mask.wrapping_sub(1);
+        let (two, leas) = (far | lea, lea << 1 | carried[1]);
+        all.note(offset, near | two << 1 | carried[0]);
+        operands.note(offset, leas);
+        if table != 0 {
+            tables.note(offset, table);
         }
-        for slot in &mut free[USUAL..all.max(USUAL)] {
-            *slot = offset + mask.trailing_zeros() as u16;
-            mask &= mask.wrapping_sub(1);
-        }
-        count += all;
+        carried = [two >> 63, lea >> 63];
     });
-    hits(base, &found[..count]);
+    found(References { base, all: all.take(), operands: operands.take(), tables: tables.take() });
 }
 
-/// Calls `hit` with the start of each block and a bit for each of its positions whose byte and next byte pass `test`.
-/// Zeros must pass no test.
+/// Positions in a piece of text.
+struct Positions {
+    found: Vec<u16>,
+    count: usize,
+}
+
+impl Positions {
+    fn new() -> Self {
+        Positions { found: vec![0; PIECE], count: 0 }
+    }
+
+    #[inline(always)]
+    fn note(&mut self, offset: u16, mut mask: u64) {
+        let Some(free) = self.found[self.count..].first_chunk_mut::<BLOCK>() else { return };
+        let all = mask.count_ones() as usize;
+        let mut next = || {
+            let position = offset + mask.trailing_zeros() as u16;
+            mask &= mask.wrapping_sub(1);
+            position
+        };
+        free[..USUAL].fill_with(&mut next);
+        if all > USUAL {
+            free[USUAL..all].fill_with(next);
+        }
+        self.count += all;
+    }
+
+    fn take(&mut self) -> &[u16] {
+        &self.found[..std::mem::take(&mut self.count)]
+    }
+}
+
+/// Calls `hit` with the start of each block and, for each test, a bit for each of its positions whose byte and next byte
+/// pass it. Zeros must pass no test.
 #[inline(always)]
-fn blocks<L: Lanes>(text: &[u8], test: impl Fn(L, L) -> L, mut hit: impl FnMut(usize, u64)) {
+fn blocks<L: Lanes, const N: usize>(text: &[u8], test: impl Fn(L, L) -> [L; N], mut hit: impl FnMut(usize, [u64; N])) {
     let whole = text.len().saturating_sub(1) / BLOCK;
     let mut last = [0; BLOCK + 1];
     let rest = &text[whole * BLOCK..];
     last[..rest.len()].copy_from_slice(rest);
     for index in 0..=whole {
         let block = if index < whole { text[index * BLOCK..].first_chunk().unwrap_or(&last) } else { &last };
-        let mut mask = 0;
+        let mut masks = [0; N];
         for at in (0..BLOCK).step_by(L::COUNT) {
-            mask |= test(L::load(block, at), L::load(block, at + 1)).bits() << at;
+            let passed = test(L::load(block, at), L::load(block, at + 1));
+            for (mask, passed) in masks.iter_mut().zip(passed) {
+                *mask |= passed.bits() << at;
+            }
         }
-        if mask != 0 {
-            hit(index * BLOCK, mask);
-        }
+        hit(index * BLOCK, masks);
     }
 }
 
@@ -229,8 +269,15 @@ mod tests {
             assert_eq!(find_syscalls::<Sse2>(text), expected);
             assert_eq!(syscalls(text), expected);
             let (mut old, mut new) = (Vec::new(), Vec::new());
-            find_wide_references::<Sse2>(text, |base, hits| old.extend(hits.iter().map(|hit| base + *hit as usize)));
-            wide_references(text, |base, hits| new.extend(hits.iter().map(|hit| base + *hit as usize)));
+            let listed = |into: &mut Vec<(usize, usize)>, found: References| {
+                for (kind, positions) in [found.all, found.operands, found.tables].into_iter().enumerate() {
+                    into.extend(positions.iter().map(|position| (kind, found.base + *position as usize)));
+                }
+            };
+            find_references::<Sse2>(text, |found| listed(&mut old, found));
+            references(text, |found| listed(&mut new, found));
+            old.sort_unstable();
+            new.sort_unstable();
             assert_eq!(old, new);
             assert!(len < 1000 || old.len() > len / 10);
         }

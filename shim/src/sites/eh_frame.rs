@@ -55,10 +55,6 @@ impl FdeTable {
         self.field(entry, 0)
     }
 
-    pub fn starts_at(&self, object: &Object, address: usize) -> bool {
-        self.entries(object).binary_search_by_key(&address, |entry| self.start(entry)).is_ok()
-    }
-
     /// The last function that starts at or before `address`; it need not reach so far.
     pub fn function(&self, object: &Object, address: usize) -> Option<Function> {
         let entries = self.entries(object);

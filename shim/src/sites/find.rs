@@ -1,13 +1,11 @@
 //! The `syscall` instructions of an object, and around each the window of instructions that can
 //! give way to a jump.
 
-use std::collections::HashSet;
 use std::ops::Range;
-
-use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
 
 use super::bytes;
 use super::eh_frame::landing_pads;
+use super::insn::{self, Flow, Insn};
 use super::objects::Object;
 use super::targets::{self, Sensitive};
 
@@ -39,9 +37,9 @@ pub struct Window {
     pub range: Range<usize>,
     pub syscall: usize,
     /// Copied to the stub, in front of the entry.
-    pub before: Vec<Instruction>,
+    pub before: Vec<Insn>,
     /// Copied to the stub, behind the call (variant B only).
-    pub after: Vec<Instruction>,
+    pub after: Vec<Insn>,
     /// The call's number, where the code right before it tells.
     pub number: Option<i64>,
     /// The bytes of `range` as they are.
@@ -63,22 +61,10 @@ pub struct Found {
 
 /// A `syscall` instruction with its neighbours.
 struct Neighbourhood {
-    before: Vec<Instruction>,
-    syscall: Instruction,
-    after: Vec<Instruction>,
+    syscall: usize,
+    before: Vec<Insn>,
+    after: Vec<Insn>,
     number: Option<i64>,
-}
-
-impl Neighbourhood {
-    /// All addresses that might be inside a window, whichever variant it becomes.
-    fn interior(&self) -> impl Iterator<Item = usize> + '_ {
-        let syscall = self.syscall.ip() as usize;
-        let before = self.before.iter().map(|i| i.ip() as usize).rev();
-        let after = self.after.iter().map(|i| i.ip() as usize);
-        std::iter::once(syscall)
-            .chain(before.take_while(move |address| syscall - address < JUMP))
-            .chain(after.take_while(move |address| address - syscall < JUMP))
-    }
 }
 
 /// Finds the windows of an object. `known` tells sites that are redirected already.
@@ -94,9 +80,14 @@ pub fn windows(object: &Object, known: impl Fn(usize) -> bool) -> Found {
     if found_bytes.is_empty() {
         return found;
     }
-    let mut sites = Vec::new();
-    let mut sensitive = Sensitive::new(object.text_span());
-    let mut targets = HashSet::new();
+    let mut sites = Vec::with_capacity(found_bytes.len());
+    // Whatever may come to lie inside a window, be it the start of an instruction or not.
+    let near = |address: &usize| address + 1 - JUMP..address + JUMP;
+    let span = object.text_span();
+    let mut interiors: Vec<usize> =
+        found_bytes.iter().flat_map(near).filter(|address| span.contains(address)).collect();
+    interiors.sort_unstable();
+    let mut sensitive = Sensitive::new(interiors);
     let mut decoded = Vec::new();
     let mut instructions = Vec::new();
     let mut rest = found_bytes.as_slice();
@@ -112,37 +103,35 @@ pub fn windows(object: &Object, known: impl Fn(usize) -> bool) -> Found {
         let (mine, others) = rest.split_at(inside);
         rest = others;
         let until = (mine[inside - 1] + TAIL).min(extent.end);
-        decode(object, extent.start..until, &mut instructions);
+        // What begins before `until` is decoded whole.
+        let code = object.bytes(extent.start, until - extent.start + insn::LONGEST).unwrap_or_default();
+        decode(code, extent.start..until, &mut instructions);
         decoded.push(extent.start..until);
         for &address in mine {
             if is_restorer(object, address) {
                 found.skipped.push((address, NEVER));
                 continue;
             }
-            match neighbours(&instructions, address) {
+            match neighbours(&instructions, code, address) {
                 Ok(None) => {}
-                Ok(Some(site)) => {
-                    site.interior().for_each(|address| sensitive.insert(address));
-                    sites.push(site);
-                }
+                Ok(Some(site)) => sites.push(site),
                 Err(reason) => found.skipped.push((address, reason)),
             }
         }
-        let branches = instructions.iter().filter_map(targets::branch_target);
-        targets.extend(branches.filter(|target| sensitive.contains(*target)));
+        instructions.iter().filter_map(Insn::target).for_each(|target| sensitive.lead_to(target));
         if let Some(function) = object.fdes.and_then(|fdes| fdes.function(object, extent.start)) {
-            targets.extend(landing_pads(object, &function));
+            landing_pads(object, &function).into_iter().for_each(|pad| sensitive.lead_to(pad));
+            // Others call it.
+            sensitive.lead_to(extent.start);
         }
     }
-    let starts = sites.iter().flat_map(Neighbourhood::interior);
-    targets.extend(starts.filter(|a| object.fdes.is_some_and(|fdes| fdes.starts_at(object, *a))));
     if !sites.is_empty() {
-        targets::collect(object, &sensitive, &decoded, &mut targets);
+        targets::collect(object, &mut sensitive, &decoded);
     }
     for site in sites {
-        match window(object, &site, &targets) {
+        match window(object, &site, &sensitive) {
             Ok(window) => found.windows.push(window),
-            Err(reason) => found.skipped.push((site.syscall.ip() as usize, reason)),
+            Err(reason) => found.skipped.push((site.syscall, reason)),
         }
     }
     found
@@ -160,68 +149,44 @@ fn extent(object: &Object, address: usize) -> Option<Range<usize>> {
     near.then_some(function.range.start..function.next)
 }
 
-/// Fills `instructions`, used again and again since fresh memory is slow.
-fn decode(object: &Object, range: Range<usize>, instructions: &mut Vec<Instruction>) {
+/// Fills `instructions`, used again and again since fresh memory is slow, with those of `code` that begin in `range`.
+fn decode(code: &[u8], range: Range<usize>, instructions: &mut Vec<Insn>) {
     instructions.clear();
-    if let Some(code) = object.bytes(range.start, range.len()) {
-        instructions.extend(&mut Decoder::with_ip(64, code, range.start as u64, DecoderOptions::NONE));
+    let mut at = range.start;
+    while at < range.end {
+        let insn = insn::decode(code.get(at - range.start..).unwrap_or_default(), at);
+        at = insn.end();
+        instructions.push(insn);
     }
 }
 
 /// The `syscall` at `address` with its neighbours; none if these bytes are the inside of another
-/// instruction, or if the call is one that must stay as it is.
-fn neighbours(instructions: &[Instruction], address: usize) -> Result<Option<Neighbourhood>, &'static str> {
-    let index = instructions.partition_point(|i| (i.next_ip() as usize) <= address);
-    let Some(syscall) = instructions.get(index).copied() else {
+/// instruction, or if the call is one that must stay as it is. The instructions are those of `code`.
+fn neighbours(instructions: &[Insn], code: &[u8], address: usize) -> Result<Option<Neighbourhood>, &'static str> {
+    let index = instructions.partition_point(|insn| insn.end() <= address);
+    let Some(syscall) = instructions.get(index) else {
         return Err("its function ends before it");
     };
-    if syscall.ip() as usize != address || syscall.code() != Code::Syscall {
+    if syscall.at != address || syscall.flow != Flow::Syscall {
         return Ok(None);
     }
     let from = index.saturating_sub(LOOK_BACK);
-    if instructions[from..index].iter().any(Instruction::is_invalid) {
+    if instructions[from..index].iter().any(|insn| insn.flow == Flow::Invalid) {
         return Err("bytes before it are no instructions");
     }
-    let number = number(&instructions[from..index]);
+    let start = instructions[0].at;
+    let number = insn::constant_in_rax(instructions[from..index].iter().rev().map(|insn| insn.bytes(code, start)));
     if matches!(number, Some(RT_SIGRETURN | VFORK)) {
         return Err(NEVER);
     }
     let first = index.saturating_sub(NEIGHBOURS);
     let last = (index + 1 + NEIGHBOURS).min(instructions.len());
     Ok(Some(Neighbourhood {
+        syscall: address,
         before: instructions[first..index].to_vec(),
-        syscall,
         after: instructions[index + 1..last].to_vec(),
         number,
     }))
-}
-
-/// The call's number, as far as it is a constant set right before (perhaps by way of another
-/// register).
-fn number(before: &[Instruction]) -> Option<i64> {
-    let mut wanted = Register::RAX;
-    for instruction in before.iter().rev() {
-        if instruction.op_count() == 0
-            || instruction.op0_kind() != OpKind::Register
-            || instruction.op0_register().full_register() != wanted
-            || matches!(instruction.mnemonic(), Mnemonic::Cmp | Mnemonic::Test | Mnemonic::Push)
-        {
-            continue;
-        }
-        match (instruction.mnemonic(), instruction.op1_kind()) {
-            (Mnemonic::Mov, OpKind::Register) => {
-                wanted = instruction.op1_register().full_register();
-            }
-            (Mnemonic::Mov, OpKind::Immediate32 | OpKind::Immediate32to64 | OpKind::Immediate64) => {
-                return Some(instruction.immediate(1) as i64);
-            }
-            (Mnemonic::Xor, OpKind::Register) if instruction.op1_register().full_register() == wanted => {
-                return Some(0);
-            }
-            _ => return None,
-        }
-    }
-    None
 }
 
 /// Whether bytes outside all functions (constants between them, mostly) set the number of a call
@@ -235,36 +200,21 @@ fn is_restorer(object: &Object, syscall: usize) -> bool {
     object.array(start) == Some(RESTORER)
 }
 
-/// Whether an instruction does the same in a stub. A `lock` prefix may be jumped over, `endbr64`
-/// is what an indirect branch leads to.
-fn copyable(instruction: &Instruction) -> bool {
-    instruction.flow_control() == FlowControl::Next
-        && !instruction.is_invalid()
-        && !instruction.has_lock_prefix()
-        && !matches!(instruction.code(), Code::Syscall | Code::Endbr64)
+/// Whether an instruction behind the call can be moved: branches can be encoded anew.
+fn is_movable_after(insn: &Insn) -> bool {
+    matches!(insn.flow, Flow::Next | Flow::Return | Flow::Jump(_) | Flow::Branch(_))
 }
 
-/// Whether an instruction behind the call does: branches can be encoded anew.
-fn copyable_after(instruction: &Instruction) -> bool {
-    copyable(instruction)
-        || instruction.flow_control() == FlowControl::Return
-        || matches!(instruction.flow_control(), FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch)
-            && targets::branch_target(instruction).is_some()
-            && !instruction.is_loop()
-            && !instruction.is_loopcc()
-            && !instruction.is_jcx_short()
-}
-
-fn window(object: &Object, site: &Neighbourhood, targets: &HashSet<usize>) -> Result<Window, &'static str> {
-    let syscall = site.syscall.ip() as usize;
+fn window(object: &Object, site: &Neighbourhood, sensitive: &Sensitive) -> Result<Window, &'static str> {
+    let syscall = site.syscall;
     let mut start = syscall;
     let mut first = site.before.len();
-    while syscall - start < JUMP && first > 0 && !targets.contains(&start) {
+    while syscall - start < JUMP && first > 0 && !sensitive.is_target(start) {
         let previous = &site.before[first - 1];
-        if !copyable(previous) || previous.next_ip() as usize != start {
+        if !previous.is_movable() || previous.end() != start {
             break;
         }
-        start = previous.ip() as usize;
+        start = previous.at;
         first -= 1;
     }
     let mut end = syscall;
@@ -275,14 +225,15 @@ fn window(object: &Object, site: &Neighbourhood, targets: &HashSet<usize>) -> Re
         let mut ended = false;
         while end - start < JUMP {
             let next = site.after.get(count).ok_or("no whole instructions around it")?;
-            if targets.contains(&end) {
+            if sensitive.is_target(end) {
                 return Err("branches lead into the instructions around it");
             }
-            if !copyable_after(next) || ended && next.mnemonic() != Mnemonic::Nop {
+            let padding = || object.bytes(next.at, next.len.into()).is_some_and(insn::is_nop);
+            if !is_movable_after(next) || ended && !padding() {
                 return Err("the instructions around it cannot be moved");
             }
-            ended |= matches!(next.flow_control(), FlowControl::UnconditionalBranch | FlowControl::Return);
-            end = next.next_ip() as usize;
+            ended |= matches!(next.flow, Flow::Jump(_) | Flow::Return);
+            end = next.end();
             count += 1;
         }
     }
@@ -298,22 +249,17 @@ fn window(object: &Object, site: &Neighbourhood, targets: &HashSet<usize>) -> Re
 }
 
 /// The window of a call whose number is set by a `mov $nr,%eax` right before it, as its bytes have
-/// shown. Nothing is decoded: the decoder takes most of a millisecond to build its tables, which a
-/// program without threads need not pay.
+/// shown.
 pub fn plain_window(object: &Object, syscall: usize) -> Option<Window> {
     let start = syscall - JUMP;
     let code = object.bytes(start, JUMP)?.to_vec();
     let [0xb8, number @ ..] = code.as_slice() else {
         return None;
     };
-    let mut mov = Instruction::default();
-    mov.set_code(Code::Mov_r32_imm32);
-    mov.set_len(JUMP);
-    mov.set_ip(start as u64);
     Some(Window {
         range: start..syscall,
         syscall,
-        before: vec![mov],
+        before: vec![Insn { at: start, len: JUMP as u8, relative: 0, flow: Flow::Next }],
         after: Vec::new(),
         number: number.try_into().ok().map(|bytes| i32::from_le_bytes(bytes).into()),
         code,

@@ -11,6 +11,7 @@ mod bytes;
 mod eh_frame;
 pub mod entry;
 mod find;
+mod insn;
 mod install;
 mod memory;
 mod objects;

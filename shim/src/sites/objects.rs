@@ -62,6 +62,12 @@ impl Object {
         self.text().find(|s| s.range.contains(&address))
     }
 
+    /// The start and the bytes of the readable segment with this address.
+    pub fn segment_at(&self, address: usize) -> Option<(usize, &[u8])> {
+        let segment = self.segments.iter().find(|s| s.readable && s.range.contains(&address))?;
+        Some((segment.range.start, self.bytes(segment.range.start, segment.range.len())?))
+    }
+
     /// The bytes from `address` on, at most `limit` of them and not past the end of its segment.
     pub fn bytes(&self, address: usize, limit: usize) -> Option<&[u8]> {
         let segment = self.segments.iter().find(|s| s.readable && s.range.contains(&address))?;

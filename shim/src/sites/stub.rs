@@ -61,9 +61,8 @@
 
 use std::ops::Range;
 
-use iced_x86::{BlockEncoder, BlockEncoderOptions, Instruction, InstructionBlock};
-
 use super::find::{Window, JUMP};
+use super::insn::{Flow, Insn};
 use super::objects::Kind;
 use super::Site;
 
@@ -190,36 +189,38 @@ pub fn build(
     Ok(code)
 }
 
-/// Appends instructions to a stub, encoded anew where they depend on their address.
+/// Appends instructions to a stub; what depends on their address is encoded anew. `bytes` are theirs.
 fn copy(
     code: &mut Vec<u8>,
-    instructions: &[Instruction],
-    bytes: &[u8],
+    instructions: &[Insn],
+    mut bytes: &[u8],
     stub: usize,
     record: &mut Record,
 ) -> Result<(), &'static str> {
-    let base = code.len();
-    let bound = |i: &Instruction| i.is_ip_rel_memory_operand() || super::targets::branch_target(i).is_some();
-    if !instructions.iter().any(bound) {
-        let mut offset = base;
-        for instruction in instructions {
-            record.piece(offset, instruction.ip() as usize - record.window.start)?;
-            offset += instruction.len();
+    for insn in instructions {
+        let (mine, rest) = bytes.split_at_checked(insn.len.into()).ok_or("its instructions are cut off")?;
+        bytes = rest;
+        record.piece(code.len(), insn.at - record.window.start)?;
+        let start = code.len();
+        match insn.flow {
+            Flow::Jump(target) => code.extend(jump(stub + start, target)?),
+            Flow::Branch(target) => {
+                // The condition is in the last byte of the opcode, which a short one has only that of.
+                let condition =
+                    mine.iter().find(|byte| matches!(byte, 0x70..=0x8f)).ok_or("a branch without a condition")?;
+                code.extend([0x0f, 0x80 | condition & 0x0f]);
+                code.extend(displacement(stub + start + 6, target)?.to_le_bytes());
+            }
+            _ => code.extend(mine),
         }
-        code.extend_from_slice(bytes);
-        return Ok(());
-    }
-    let block = InstructionBlock::new(instructions, (stub + base) as u64);
-    let options = BlockEncoderOptions::RETURN_NEW_INSTRUCTION_OFFSETS;
-    let encoded = BlockEncoder::encode(64, block, options)
-        .map_err(|_| "an operand relative to the instruction is out of reach of its stub")?;
-    for (instruction, offset) in instructions.iter().zip(&encoded.new_instruction_offsets) {
-        if *offset == u32::MAX {
-            return Err("an instruction around it cannot be encoded anew");
+        if insn.relative != 0 {
+            let field = start + usize::from(insn.relative);
+            let bytes: &mut [u8; 4] =
+                code.get_mut(field..).and_then(|code| code.first_chunk_mut()).ok_or("an operand is cut off")?;
+            let operand = insn.end().wrapping_add_signed(i32::from_le_bytes(*bytes) as isize);
+            *bytes = displacement(stub + start + usize::from(insn.len), operand)?.to_le_bytes();
         }
-        record.piece(base + *offset as usize, instruction.ip() as usize - record.window.start)?;
     }
-    code.extend_from_slice(&encoded.code_buffer);
     Ok(())
 }
 

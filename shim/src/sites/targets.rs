@@ -4,69 +4,79 @@
 //! a direct branch (or a reference to a jump table) whose target is one of the few addresses that
 //! matter, and only such a suspect's function is decoded, to see whether it is an instruction.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
-use iced_x86::{Decoder, DecoderOptions, Instruction, OpKind};
-
 use super::bytes;
+use super::insn::{self, Flow, Insn};
 use super::objects::Object;
 
 /// A jump table with more entries than this is not followed to its end.
 const TABLE_LIMIT: usize = 4096;
 
-/// Instruction boundaries that may come to lie inside a window: one bit per byte of text.
+/// The addresses that matter, those inside of what may become a window, and which of them something leads to.
 pub struct Sensitive {
-    span: Range<usize>,
-    bits: Vec<u64>,
-    /// One bit for each word of `bits` that is not 0. Nearly all questions end here, in the first-level cache.
-    words: Vec<u64>,
+    /// Sorted.
+    addresses: Vec<usize>,
+    /// Of each, whether it is led to.
+    targets: Vec<bool>,
+    /// One bit for each piece of text that has one of the addresses, or for several pieces of a very large text. Nearly all
+    /// questions end here, in the first-level cache.
+    pieces: Box<[u64; WORDS]>,
 }
 
+/// Bytes of a piece.
+const PIECE: usize = 16;
+const WORDS: usize = 2048;
+
 impl Sensitive {
-    pub fn new(span: Range<usize>) -> Self {
-        let words = span.len() / 64 + 1;
-        Self { span, bits: vec![0; words], words: vec![0; words / 64 + 1] }
+    /// `addresses` are sorted.
+    pub fn new(mut addresses: Vec<usize>) -> Self {
+        addresses.dedup();
+        let mut pieces = Box::new([0; WORDS]);
+        for address in &addresses {
+            let piece = address / PIECE;
+            pieces[piece / 64 % WORDS] |= 1u64 << (piece % 64);
+        }
+        let targets = vec![false; addresses.len()];
+        Self { addresses, targets, pieces }
     }
 
-    pub fn insert(&mut self, address: usize) {
-        if self.span.contains(&address) {
-            let at = address - self.span.start;
-            self.bits[at / 64] |= 1 << (at % 64);
-            self.words[at / 4096] |= 1 << (at / 64 % 64);
+    /// 1 if an address may be one of them, else 0.
+    #[inline(always)]
+    fn may_contain(&self, address: usize) -> u64 {
+        let piece = address / PIECE;
+        self.pieces[piece / 64 % WORDS] >> (piece % 64) & 1
+    }
+
+    fn index(&self, address: usize) -> Option<usize> {
+        if self.may_contain(address) == 0 {
+            return None;
         }
+        self.addresses.binary_search(&address).ok()
     }
 
     pub fn contains(&self, address: usize) -> bool {
-        let at = address.wrapping_sub(self.span.start);
-        self.words.get(at / 4096).is_some_and(|word| word >> (at / 64 % 64) & 1 != 0)
-            && self.bits.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 != 0)
+        self.index(address).is_some()
     }
 
-    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.bits.iter().enumerate().filter(|(_, word)| **word != 0).flat_map(move |(index, word)| {
-            let bits = (0..64).filter(move |bit| word >> bit & 1 != 0);
-            bits.map(move |bit| self.span.start + index * 64 + bit)
-        })
+    /// Something leads to `address`, which may be any.
+    pub fn lead_to(&mut self, address: usize) {
+        if let Some(index) = self.index(address) {
+            self.targets[index] = true;
+        }
+    }
+
+    /// Whether something leads to this one of the addresses.
+    pub fn is_target(&self, address: usize) -> bool {
+        self.index(address).is_some_and(|index| self.targets[index])
     }
 }
 
-/// `jmp *table(…)`, the first two bytes.
-const JMP_TABLE: u16 = 0x24ff;
 /// The reach of a branch with an 8-bit displacement.
 const SHORT: usize = 130;
 
-/// The direct branch target of an instruction.
-pub fn branch_target(instruction: &Instruction) -> Option<usize> {
-    match instruction.op0_kind() {
-        OpKind::NearBranch64 => Some(instruction.near_branch64() as usize),
-        _ => None,
-    }
-}
-
-/// Adds to `targets` every sensitive address that some branch or jump table of the object leads
-/// to. Branches from one of the (sorted) `decoded` ranges to itself are known already.
-pub fn collect(object: &Object, sensitive: &Sensitive, decoded: &[Range<usize>], targets: &mut HashSet<usize>) {
+/// Notes every sensitive address that some branch or jump table of the object leads to. Branches from one of the (sorted) `decoded` ranges to itself are known already.
+pub fn collect(object: &Object, sensitive: &mut Sensitive, decoded: &[Range<usize>]) {
     let mut suspects: Vec<(usize, usize)> = Vec::new();
     let mut tables: Vec<(usize, Entries)> = Vec::new();
     for segment in object.text() {
@@ -77,19 +87,19 @@ pub fn collect(object: &Object, sensitive: &Sensitive, decoded: &[Range<usize>],
         }
     }
     let span = object.text_span();
-    tables.retain(|(table, entries)| leads_to_text(object, &span, *table, *entries));
+    keep_tables(object, &span, &mut tables);
     tables.sort_unstable();
     tables.dedup();
     for (table, entries) in tables {
-        follow(object, table, entries, sensitive, targets);
+        follow(object, table, entries, sensitive);
     }
     suspects.retain(|(branch, target)| {
         let home = decoded.partition_point(|range| range.end <= *branch);
         let known = decoded.get(home).is_some_and(|range| range.contains(branch) && range.contains(target));
-        !known && !targets.contains(target)
+        !known && !sensitive.is_target(*target)
     });
     suspects.sort_unstable();
-    confirm(object, &suspects, targets);
+    confirm(object, &suspects, sensitive);
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,66 +121,48 @@ pub(super) fn scan_wide(
     tables: &mut Vec<(usize, Entries)>,
 ) {
     let span = object.text_span();
-    bytes::wide_references(text, |base, hits| {
-        for at in hits.iter().map(|hit| base + usize::from(*hit)) {
-            let Some(code) = text.get(at..at + 8).and_then(|code| code.first_chunk()) else {
-                scan_last(text, start, at, sensitive, suspects, tables);
-                continue;
-            };
-            let code = u64::from_le_bytes(*code);
-            if code & 0xffff == JMP_TABLE.into() {
-                if code >> 16 & 0xc7 == 0xc5 {
-                    tables.push(((code >> 24) as i32 as usize, Entries::Absolute));
-                }
-                continue;
+    // No processor can tell beforehand which are meant. So each is written down, and counts only if it may be.
+    let mut meant = vec![0; bytes::PIECE];
+    let mut last = [0; bytes::PIECE + BEYOND];
+    bytes::references(text, |found| {
+        let rest = &text[found.base..];
+        let piece = match rest.first_chunk() {
+            Some(piece) => piece,
+            None => {
+                last[..rest.len()].copy_from_slice(rest);
+                &last
             }
-            // One byte of opcode, or two.
-            let one = usize::from(code & 0xfe == 0xe8);
-            let offset = (code >> (16 - 8 * one)) as i32;
-            let target = (start + at + 6 - one).wrapping_add_signed(offset as isize);
-            if span.contains(&target) {
-                if sensitive.contains(target) {
-                    suspects.push((start + at, target));
-                }
-            } else if code & 0xff == 0x8d {
-                tables.push((target, Entries::Any));
+        };
+        // In range whatever the position: they are less than the bytes of a piece.
+        let field = |at: usize| {
+            let at = at % bytes::PIECE;
+            i32::from_le_bytes([piece[at + 1], piece[at + 2], piece[at + 3], piece[at + 4]])
+        };
+        let next = start + found.base + 5;
+        let target = |at: usize| (next + at).wrapping_add_signed(field(at) as isize);
+        let mut count = 0;
+        for &position in found.all {
+            meant[count % bytes::PIECE] = position;
+            count += sensitive.may_contain(target(position.into())) as usize;
+        }
+        for at in meant[..count].iter().map(|position| usize::from(*position)) {
+            if sensitive.contains(target(at)) {
+                suspects.push((start + found.base + at, target(at)));
+            }
+        }
+        let operands = found.operands.iter().map(|position| target((*position).into()));
+        let outside = |operand: &usize| operand.wrapping_sub(span.start) >= span.len();
+        tables.extend(operands.filter(outside).map(|operand| (operand, Entries::Any)));
+        for at in found.tables.iter().map(|position| usize::from(*position)) {
+            if piece[at % bytes::PIECE + 2] & 0xc7 == 0xc5 {
+                tables.push((field(at + 2) as usize, Entries::Absolute));
             }
         }
     });
 }
 
-/// One of the last few bytes of a text.
-#[cold]
-fn scan_last(
-    text: &[u8],
-    start: usize,
-    at: usize,
-    sensitive: &Sensitive,
-    suspects: &mut Vec<(usize, usize)>,
-    tables: &mut Vec<(usize, Entries)>,
-) {
-    let code = &text[at..];
-    let displacement = |from: usize| {
-        let field = code.get(from..).and_then(|rest| rest.first_chunk());
-        field.map(|bytes| i32::from_le_bytes(*bytes) as isize)
-    };
-    if let [0xff, 0x24, sib, ..] = *code {
-        let operand = displacement(3).filter(|_| sib & 0xc7 == 0xc5);
-        tables.extend(operand.map(|table| (table as usize, Entries::Absolute)));
-        return;
-    }
-    let opcode = if matches!(code[0], 0xe8 | 0xe9) { 1 } else { 2 };
-    let Some(offset) = displacement(opcode) else {
-        return;
-    };
-    let target = (start + at + opcode + 4).wrapping_add_signed(offset);
-    if sensitive.contains(target) {
-        suspects.push((start + at, target));
-    }
-    if code[0] == 0x8d {
-        tables.push((target, Entries::Any));
-    }
-}
+/// So much of what follows a piece belongs to what is found in it.
+const BEYOND: usize = 8;
 
 /// Branches with an 8-bit displacement: jcc, jmp, loop, jrcxz. Those from one of the (sorted) `decoded` ranges to itself
 /// are known.
@@ -193,7 +185,7 @@ fn scan_short(
             }
         }
     };
-    let mut targets = sensitive.iter().peekable();
+    let mut targets = sensitive.addresses.iter().copied().peekable();
     while let Some(first) = targets.next() {
         let home = decoded.get(decoded.partition_point(|range| range.end <= first));
         let home = home.filter(|home| home.contains(&first)).cloned().unwrap_or(first..first);
@@ -203,17 +195,25 @@ fn scan_short(
     }
 }
 
-/// Whether the first entry of what may be a jump table leads to text; most are other data.
-fn leads_to_text(object: &Object, text: &Range<usize>, table: usize, entries: Entries) -> bool {
-    let Some(first) = object.bytes(table, 8) else { return false };
-    let absolute = first.first_chunk().is_some_and(|entry| text.contains(&(u64::from_le_bytes(*entry) as usize)));
-    let relative = |entry: &[u8; 4]| text.contains(&table.wrapping_add_signed(i32::from_le_bytes(*entry) as isize));
-    absolute || entries == Entries::Any && first.first_chunk().is_some_and(relative)
+/// Keeps those of what may be jump tables whose first entry leads to text; most are other data.
+fn keep_tables(object: &Object, text: &Range<usize>, tables: &mut Vec<(usize, Entries)>) {
+    // Most lie in the same segment.
+    let mut segment: (usize, &[u8]) = (0, &[]);
+    tables.retain(|&(table, entries)| {
+        if table.wrapping_sub(segment.0) >= segment.1.len() {
+            let Some(bytes) = object.segment_at(table) else { return false };
+            segment = bytes;
+        }
+        let Some(first) = segment.1[table - segment.0..].first_chunk() else { return false };
+        let first = u64::from_le_bytes(*first);
+        let relative = table.wrapping_add_signed(first as i32 as isize);
+        text.contains(&(first as usize)) || entries == Entries::Any && text.contains(&relative)
+    });
 }
 
 /// Reads a jump table: entries relative to the table (or absolute) as long as they lead to text.
 /// Reading on into the next table only finds targets that do not exist.
-fn follow(object: &Object, table: usize, entries: Entries, sensitive: &Sensitive, targets: &mut HashSet<usize>) {
+fn follow(object: &Object, table: usize, entries: Entries, sensitive: &mut Sensitive) {
     let Some(bytes) = object.bytes(table, TABLE_LIMIT * 8) else {
         return;
     };
@@ -225,7 +225,7 @@ fn follow(object: &Object, table: usize, entries: Entries, sensitive: &Sensitive
         .chunks_exact(8)
         .map(|entry| u64::from_le_bytes(entry.try_into().unwrap_or_default()) as usize)
         .take_while(|target| text.contains(target));
-    targets.extend(absolute.filter(|target| sensitive.contains(*target)));
+    absolute.for_each(|target| sensitive.lead_to(target));
     if entries == Entries::Absolute {
         return;
     }
@@ -235,12 +235,12 @@ fn follow(object: &Object, table: usize, entries: Entries, sensitive: &Sensitive
         .map(|entry| i32::from_le_bytes(entry.try_into().unwrap_or_default()))
         .map(|offset| table.wrapping_add_signed(offset as isize))
         .take_while(|target| text.contains(target));
-    targets.extend(relative.filter(|target| sensitive.contains(*target)));
+    relative.for_each(|target| sensitive.lead_to(target));
 }
 
 /// Adds the targets of those (sorted) suspects whose bytes belong to an instruction that leads
 /// there. When in doubt, they do.
-fn confirm(object: &Object, suspects: &[(usize, usize)], targets: &mut HashSet<usize>) {
+fn confirm(object: &Object, suspects: &[(usize, usize)], sensitive: &mut Sensitive) {
     let function_of = |branch: usize| {
         let function = object.fdes.and_then(|fdes| fdes.function(object, branch))?;
         function.range.contains(&branch).then_some(function.range)
@@ -249,26 +249,33 @@ fn confirm(object: &Object, suspects: &[(usize, usize)], targets: &mut HashSet<u
     while let [(first, target), others @ ..] = rest {
         let code = function_of(*first).and_then(|f| Some((object.bytes(f.start, f.len())?, f)));
         let Some((code, function)) = code else {
-            targets.insert(*target);
+            sensitive.lead_to(*target);
             rest = others;
             continue;
         };
         let inside = rest.partition_point(|(branch, _)| *branch < function.end);
-        let mut decoder = Decoder::with_ip(64, code, function.start as u64, DecoderOptions::NONE);
-        let mut instruction = decoder.decode();
+        let mut at = function.start;
         for (branch, target) in &rest[..inside] {
-            while !instruction.is_invalid() && instruction.next_ip() as usize <= *branch {
-                decoder.decode_out(&mut instruction);
-            }
-            if instruction.is_invalid() || leads_to(&instruction, *target) {
-                targets.insert(*target);
+            let insn = loop {
+                let insn = insn::decode(&code[at - function.start..], at);
+                if insn.flow == Flow::Invalid || insn.end() > *branch {
+                    break insn;
+                }
+                at = insn.end();
+            };
+            if insn.flow == Flow::Invalid
+                || insn.target() == Some(*target)
+                || operand(&insn, code, function.start) == Some(*target)
+            {
+                sensitive.lead_to(*target);
             }
         }
         rest = &rest[inside..];
     }
 }
 
-fn leads_to(instruction: &Instruction, target: usize) -> bool {
-    branch_target(instruction) == Some(target)
-        || instruction.is_ip_rel_memory_operand() && instruction.ip_rel_memory_address() == target as u64
+/// What an operand of `code`, relative to the instruction, is the address of.
+fn operand(insn: &Insn, code: &[u8], start: usize) -> Option<usize> {
+    let field = insn.bytes(code, start).get(usize::from(insn.relative)..)?.first_chunk()?;
+    (insn.relative != 0).then(|| insn.end().wrapping_add_signed(i32::from_le_bytes(*field) as isize))
 }

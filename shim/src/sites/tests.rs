@@ -296,17 +296,17 @@ fn unwind_data_tells_where_functions_begin() {
     let fdes = libc.fdes.expect("unwind data");
     let function = fdes.function(&libc, getppid + 3).expect("a function");
     assert_eq!(function.range.start, getppid);
-    assert!(fdes.starts_at(&libc, getppid) && !fdes.starts_at(&libc, getppid + 1));
+    assert!(fdes.function(&libc, getppid - 1).is_none_or(|before| before.range.end <= getppid));
 }
 
 #[test]
 fn no_branch_is_overlooked() {
     let libc = this_libc();
     let span = libc.text_span();
-    let mut sensitive = Sensitive::new(span.clone());
-    for window in find::windows(&libc, |_| false).windows {
-        (window.range.start..window.syscall + 8).for_each(|address| sensitive.insert(address));
-    }
+    let windows = find::windows(&libc, |_| false).windows;
+    let mut inside: Vec<usize> = windows.iter().flat_map(|window| window.range.start..window.syscall + 8).collect();
+    inside.sort_unstable();
+    let sensitive = Sensitive::new(inside);
     for segment in libc.text() {
         let (start, text) = (segment.range.start, libc.bytes(segment.range.start, segment.range.len()).expect("text"));
         let (mut suspects, mut tables) = (Vec::new(), Vec::new());
@@ -323,7 +323,7 @@ fn no_branch_is_overlooked() {
             let offset = i32::from_le_bytes(field.try_into().expect("four bytes")) as isize;
             let target = (start + at + len).wrapping_add_signed(offset);
             if sensitive.contains(target) {
-                expected.push((start + at, target));
+                expected.push((start + at + len - 5, target));
             }
             if text[at] == 0x8d && !span.contains(&target) {
                 leas.push(target);
@@ -344,7 +344,7 @@ fn all_of_libc_can_be_redirected() {
     let found = find::windows(&libc, |_| false);
     for window in found.windows.iter().filter(|window| clone.contains(&window.syscall)) {
         let plain = find::plain_window(&libc, window.syscall).expect("a window");
-        let lengths = |w: &Window| (w.before[0].ip(), w.before[0].len(), w.before.len());
+        let lengths = |w: &Window| (w.before[0], w.before.len());
         assert_eq!(lengths(&plain), lengths(window));
         assert_eq!((plain.range, plain.number), (window.range.clone(), window.number));
     }
