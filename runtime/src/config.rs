@@ -4,10 +4,18 @@
 //! nothing of libc's (`getenv`, its malloc) may be relied on yet. Whatever is wrong is found here,
 //! before anything has been changed, and is one line that says what to write instead.
 
+mod values;
+mod wrong;
+
+pub use values::{Arm, Fallback, KernelFeature, KernelFeatures, OnDeadlock};
+pub use wrong::ConfigError;
+pub(crate) use wrong::OneLine;
+
 use crate::modules::Modules;
 use std::ffi::{c_char, CStr};
-use std::fmt;
 use std::time::Duration;
+use values::{choose, parse_slice, show_slice, shown, ARM, FALLBACK, ONE_ZERO, ON_DEADLOCK, ON_OFF};
+use wrong::{not_a_setting, not_valid};
 
 /// The exit status for a bad setting, and where the shim cannot work (`EX_CONFIG` of sysexits.h).
 pub const EXIT_STATUS: i32 = 78;
@@ -21,88 +29,6 @@ pub const INTERNAL_PREFIX: &str = "GREENPATCH_INTERNAL_";
 
 /// Where `python -m greenpatch` finds the shim; no setting of the shim itself.
 const LIBRARY: &str = "GREENPATCH_LIBRARY";
-
-/// When the sites are redirected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arm {
-    /// At the first thread.
-    Lazy,
-    /// At load, so that every program takes every path.
-    Start,
-}
-
-/// What to do where the shim cannot work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fallback {
-    Exit,
-    Native,
-}
-
-/// What to do when no green thread can ever run again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnDeadlock {
-    Report,
-    Abort,
-    Ignore,
-}
-
-/// A kernel feature that a test can take away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum KernelFeature {
-    RwfNowait,
-    MadvGuard,
-    FutexWaitv,
-    EpollPwait2,
-    Fsgsbase,
-}
-
-const FEATURES: Choices<KernelFeature> = &[
-    ("rwf_nowait", KernelFeature::RwfNowait),
-    ("madv_guard", KernelFeature::MadvGuard),
-    ("futex_waitv", KernelFeature::FutexWaitv),
-    ("epoll_pwait2", KernelFeature::EpollPwait2),
-    ("fsgsbase", KernelFeature::Fsgsbase),
-];
-
-/// A set of kernel features.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KernelFeatures(u8);
-
-impl KernelFeatures {
-    pub const NONE: KernelFeatures = KernelFeatures(0);
-
-    pub const fn contains(self, feature: KernelFeature) -> bool {
-        self.0 & (1 << feature as u8) != 0
-    }
-
-    fn parse(list: &[u8]) -> Result<KernelFeatures, String> {
-        let mut set = KernelFeatures::NONE;
-        let items = list.split(|&b| b == b',').map(<[u8]>::trim_ascii);
-        for item in items.filter(|item| !item.is_empty()) {
-            for &(name, feature) in FEATURES {
-                if item == name.as_bytes() || item == b"all" {
-                    set.0 |= 1 << feature as u8;
-                }
-            }
-            if item != b"none" && item != b"all" && !FEATURES.iter().any(|c| is(c, item)) {
-                let names = names(FEATURES);
-                return Err(format!("use all, none, or a comma list of {names}"));
-            }
-        }
-        Ok(set)
-    }
-
-    fn show(self) -> String {
-        let on = FEATURES.iter().filter(|&&(_, f)| self.contains(f));
-        let on: Vec<_> = on.map(|&(name, _)| name).collect();
-        if on.is_empty() {
-            "none".to_owned()
-        } else {
-            on.join(",")
-        }
-    }
-}
 
 /// The settings as they are in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,65 +188,6 @@ pub static SETTINGS: [Setting; 13] = [
     },
 ];
 
-/// The values of a setting by name. The first name of a value is the one that is shown.
-type Choices<T> = &'static [(&'static str, T)];
-
-const ON_OFF: Choices<bool> = &[("on", true), ("off", false), ("1", true), ("0", false)];
-const ONE_ZERO: Choices<bool> = &[("1", true), ("0", false), ("on", true), ("off", false)];
-const ARM: Choices<Arm> = &[("lazy", Arm::Lazy), ("start", Arm::Start)];
-const FALLBACK: Choices<Fallback> = &[("exit", Fallback::Exit), ("native", Fallback::Native)];
-const ON_DEADLOCK: Choices<OnDeadlock> =
-    &[("report", OnDeadlock::Report), ("abort", OnDeadlock::Abort), ("ignore", OnDeadlock::Ignore)];
-
-fn is<T>(choice: &(&str, T), name: &[u8]) -> bool {
-    choice.0.as_bytes() == name
-}
-
-fn names<T>(choices: Choices<T>) -> String {
-    let names: Vec<_> = choices.iter().map(|&(name, _)| name).collect();
-    names.join(", ")
-}
-
-fn choose<T: Copy>(slot: &mut T, name: &[u8], choices: Choices<T>) -> Result<(), String> {
-    let chosen = choices.iter().find(|choice| is(choice, name));
-    *slot = chosen.ok_or_else(|| format!("use one of {}", names(choices)))?.1;
-    Ok(())
-}
-
-fn shown<T: PartialEq>(value: T, choices: Choices<T>) -> String {
-    let choice = choices.iter().find(|choice| choice.1 == value);
-    choice.map_or("", |choice| choice.0).to_owned()
-}
-
-const NANOS_PER_MS: u64 = 1_000_000;
-
-/// Decimal milliseconds, down to the nanosecond; `None` if they are none, or out of range.
-#[allow(clippy::option_option)]
-fn parse_slice(text: &[u8]) -> Option<Option<Duration>> {
-    let text = std::str::from_utf8(text).ok()?;
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if whole.len() + fraction.len() == 0 || fraction.len() > 6 || !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    let whole: u64 = format!("0{whole}").parse().ok()?;
-    let fraction: u64 = format!("{fraction:0<6}").parse().ok()?;
-    match whole.checked_mul(NANOS_PER_MS)?.checked_add(fraction)? {
-        0 => Some(None),
-        // Less would leave the program no time between two ticks.
-        nanos if (NANOS_PER_MS / 10..=60_000 * NANOS_PER_MS).contains(&nanos) => {
-            Some(Some(Duration::from_nanos(nanos)))
-        }
-        _ => None,
-    }
-}
-
-fn show_slice(slice: Option<Duration>) -> String {
-    let nanos = slice.map_or(0, |slice| slice.as_nanos() as u64);
-    let text = format!("{}.{:06}", nanos / NANOS_PER_MS, nanos % NANOS_PER_MS);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 impl Config {
     /// What holds with no variable set.
     pub const DEFAULT: Config = Config {
@@ -413,83 +280,6 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-fn not_valid(name: &str, value: &[u8], advice: &str) -> String {
-    let value = OneLine(value);
-    format!("greenpatch: {name}={value} is not valid: {advice}")
-}
-
-fn not_a_setting(name: &[u8]) -> String {
-    let suffix = &name[PREFIX.len()..];
-    let known = SETTINGS.iter().filter_map(|s| s.name.strip_prefix(PREFIX));
-    let nearest = known
-        .map(|known| (distance(suffix, known.as_bytes()), known))
-        .filter(|&(distance, known)| distance * 2 <= known.len().max(suffix.len()))
-        .min_by_key(|&(distance, _)| distance);
-    let name = OneLine(name);
-    let advice = match nearest {
-        Some((_, nearest)) => format!("did you mean {PREFIX}{nearest}? "),
-        None => String::new(),
-    };
-    format!("greenpatch: {name} is not a setting: {advice}GREENPATCH_HELP=1 lists them all")
-}
-
-/// How many bytes have to be added, left out or changed to make `a` into `b`.
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    // A longer name is no typo, and time and memory stay bounded.
-    const LONGEST: usize = 64;
-    if a.len() > LONGEST || b.len() > LONGEST {
-        return usize::MAX / 2;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
-/// A setting is wrong. It prints as the line for stderr, with no line end.
-#[derive(Clone, Debug)]
-pub struct ConfigError {
-    line: String,
-    /// All settings that were right. `fallback` says whether to exit with [`EXIT_STATUS`] or to go on
-    /// native after the line; with `help` the user wants to see the table too.
-    pub config: Config,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.line)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-/// Shows bytes that a user gave as part of one line: control characters escaped, its length bounded.
-pub(crate) struct OneLine<'a>(pub &'a [u8]);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 120;
-        let text = String::from_utf8_lossy(self.0);
-        for c in text.chars().take(SHOWN) {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        if text.chars().nth(SHOWN).is_some() {
-            f.write_str("…")?;
-        }
-        Ok(())
-    }
 }
 
 /// The entries of an `environ`.

@@ -1,5 +1,6 @@
 //! Tests of the settings, and of the README's table of them.
 
+use super::values::FEATURES;
 use super::*;
 use crate::modules::Module;
 
