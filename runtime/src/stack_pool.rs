@@ -33,33 +33,26 @@
 
 mod chunk;
 mod kernel;
+mod surplus;
 #[cfg(test)]
 mod tests;
 
+pub use surplus::{alone, idle};
+
 use crate::alloc::HEAP;
 use crate::lock::Lock;
-use crate::sys;
 use chunk::{Chunk, Refused, Slot, State};
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use core::sync::atomic::{AtomicUsize, Ordering::*};
 use kernel::PAGE;
 
 /// Larger stacks are the kernel's business.
 const LARGEST: usize = 256 << 20;
 /// Different sizes of stacks that are pooled.
 const CLASSES: usize = 8;
-/// Stacks of a size that keep their memory while nobody uses them.
-const KEPT_WARM: usize = 1024;
-/// The same when the process has had nothing to do for a while.
-const KEPT_WHEN_IDLE: usize = 64;
 /// Stacks whose end-of-thread madvise is put off.
 const PUT_OFF: usize = 32;
 /// How far below the stack pointer libc keeps memory at a thread's end (PTHREAD_STACK_MIN).
 const KEPT_AT_END: usize = 16384;
-/// Stacks whose memory goes back at a time.
-const TRIMMED_AT_ONCE: usize = 4096;
-/// How long no thread has begun or ended when memory goes back, ns.
-const IDLE: u64 = 20_000_000;
-
 /// Stacks of one size.
 struct Class {
     bytes: usize,
@@ -105,9 +98,6 @@ static POOL: Lock<Pool> = Lock::new(Pool {
 /// All chunks lie between these, so that most calls need not take the lock.
 static LOWEST: AtomicUsize = AtomicUsize::new(usize::MAX);
 static HIGHEST: AtomicUsize = AtomicUsize::new(0);
-/// Memory could go back.
-static SURPLUS: AtomicBool = AtomicBool::new(false);
-
 /// For tests, and for kernels that have no guard markers.
 pub fn do_without_markers() {
     POOL.lock().markers = false;
@@ -173,27 +163,6 @@ pub fn begun(top: usize) {
 /// Whether `address` is in the guard of a stack, where the program expects a protected page.
 pub fn is_guard(address: usize) -> bool {
     may_touch(address, 1) && POOL.lock().find(address).is_some_and(|(slot, base)| address - base < slot.guard())
-}
-
-/// The hub has nothing to do: memory that has not been used for a while goes back. Within how many ns the hub is to ask
-/// again; `None` if there is nothing to give back.
-#[inline]
-pub fn idle() -> Option<u64> {
-    if SURPLUS.load(Relaxed) {
-        POOL.lock().idle(sys::now())
-    } else {
-        None
-    }
-}
-
-/// The last thread is about to wait in the kernel, where no hub looks at the clock. True if there is nothing to give back
-/// at a later time either.
-#[inline]
-pub fn alone() -> bool {
-    if SURPLUS.load(Relaxed) {
-        POOL.lock().trim();
-    }
-    !SURPLUS.load(Relaxed)
 }
 
 /// Runs `fork` with the pool locked, so that the child finds it whole.
@@ -349,48 +318,15 @@ impl Pool {
             }
             return false;
         }
-        let class = &mut self.classes[at];
         if state == State::Clean {
-            class.clean.push(base);
+            self.classes[at].clean.push(base);
             self.forget_put_off(base);
-            return true;
+        } else {
+            self.classes[at].warm.push(base);
+            self.keep_few_warm(at);
+            self.surplus();
         }
-        class.warm.push(base);
-        let kept = KEPT_WARM.max(class.used / 4);
-        if class.warm.len() > kept {
-            // One more than came, so that it gets less.
-            let surplus = class.warm.len() - kept;
-            self.cool(at, surplus.min(2));
-        }
-        self.surplus();
         true
-    }
-
-    fn surplus(&mut self) {
-        self.changes += 1;
-        SURPLUS.store(true, Relaxed);
-    }
-
-    /// Gives the memory of the `count` oldest warm stacks back.
-    fn cool(&mut self, at: usize, count: usize) {
-        let mut oldest: Vec<usize> = self.classes[at].warm.drain(..count).collect();
-        let bytes = self.classes[at].bytes;
-        oldest.sort_unstable();
-        for run in oldest.chunk_by(|a, b| a + bytes == *b) {
-            // Guard markers stay.
-            let done = kernel::discard(run[0], run.len() * bytes);
-            for &base in run {
-                if !done {
-                    self.classes[at].warm.push(base);
-                    continue;
-                }
-                self.forget_put_off(base);
-                if let Some((slot, _)) = self.find(base) {
-                    slot.state = State::Clean;
-                    self.classes[at].clean.push(base);
-                }
-            }
-        }
     }
 
     fn advise(&mut self, address: usize, bytes: usize, advice: i32, rsp: usize) -> Option<isize> {
@@ -475,67 +411,5 @@ impl Pool {
                 State::Raw | State::Gone => {}
             }
         }
-    }
-
-    fn idle(&mut self, now: u64) -> Option<u64> {
-        if self.seen != self.changes {
-            (self.seen, self.quiet_since) = (self.changes, now);
-        }
-        let quiet = now.saturating_sub(self.quiet_since);
-        if quiet < IDLE {
-            return Some(IDLE - quiet);
-        }
-        self.trim();
-        self.quiet_since = now;
-        SURPLUS.load(Relaxed).then_some(IDLE)
-    }
-
-    fn trim(&mut self) {
-        SURPLUS.store(false, Relaxed);
-        for base in core::mem::take(&mut self.put_off) {
-            let Some((slot, _)) = self.find(base) else { continue };
-            if !slot.discard_put_off(base) {
-                self.put_off.push(base);
-            }
-        }
-        for at in 0..self.classes.len() {
-            let surplus = self.classes[at].warm.len().saturating_sub(KEPT_WHEN_IDLE);
-            if surplus > 0 {
-                self.cool(at, surplus.min(TRIMMED_AT_ONCE));
-            }
-            if surplus > TRIMMED_AT_ONCE {
-                SURPLUS.store(true, Relaxed);
-            } else {
-                self.release_chunks(at);
-            }
-        }
-    }
-
-    /// Unmaps chunks in which no stack is used, all but one: they have page tables.
-    fn release_chunks(&mut self, at: usize) {
-        let class = &mut self.classes[at];
-        let mut spared = false;
-        let mut gone = Vec::new();
-        for chunk in self.chunks.iter_mut().filter(|chunk| chunk.bytes == class.bytes) {
-            if !chunk.is_unused() {
-                continue;
-            }
-            if !spared {
-                spared = true;
-            } else if kernel::unmap(chunk.base, chunk.end() - chunk.base) {
-                gone.push(chunk.base..chunk.end());
-                class.slots -= chunk.count();
-            }
-        }
-        if gone.is_empty() {
-            return;
-        }
-        let stays = |base: &usize| {
-            let after = gone.partition_point(|range| range.start <= *base);
-            !gone[..after].last().is_some_and(|range| range.contains(base))
-        };
-        class.clean.retain(stays);
-        class.warm.retain(stays);
-        self.chunks.retain(|chunk| stays(&chunk.base));
     }
 }

@@ -1,5 +1,6 @@
 //! Pools of their own, on real memory.
 
+use super::surplus::KEPT_WARM;
 use super::*;
 use crate::{sys, user};
 

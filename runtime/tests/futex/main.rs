@@ -2,130 +2,24 @@
 //!
 //! One test, since a process has one carrier here. It ends by SIGALRM if something waits for ever.
 
+mod answers;
+mod later;
 mod owners;
+mod rig;
 
-use greenpatch_runtime::calls::Outcome::{Done, Pass};
 use greenpatch_runtime::calls::{self, futex, futex2, Call};
 use greenpatch_runtime::config::Config;
-use greenpatch_runtime::frame::Frame;
-use greenpatch_runtime::green_thread::Green;
 use greenpatch_runtime::hub::Hub;
 use greenpatch_runtime::robust::walk_robust_list;
-use greenpatch_runtime::{signals, sys, user};
+use greenpatch_runtime::{signals, sys};
 use libc::*;
-use std::cell::{Cell, RefCell};
+use rig::{
+    at, call, kernel, lock, op, pointer, prepare, settle, spawn, taken, time_in, unlock, until, wait, wake, word, Log,
+    Word, DIED, LOCK_PI2, PRIVATE, STACK, WAITERS,
+};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::SeqCst};
-
-const STACK: usize = 64 * 1024;
-const PRIVATE: i32 = FUTEX_PRIVATE_FLAG;
-const LOCK_PI2: i32 = 13;
-const DIED: u32 = FUTEX_OWNER_DIED;
-const WAITERS: u32 = FUTEX_WAITERS;
-
-type Word = &'static AtomicU32;
-
-fn word(value: u32) -> Word {
-    Box::leak(Box::new(AtomicU32::new(value)))
-}
-
-fn at(word: Word) -> usize {
-    word.as_ptr() as usize
-}
-
-fn kernel(nr: i64, a: [usize; 6]) -> isize {
-    // SAFETY: the tests' own arguments.
-    unsafe { sys!(nr, a[0], a[1], a[2], a[3], a[4], a[5]) }
-}
-
-fn call(hub: &'static Hub, nr: i64, call: Call, a: [usize; 6]) -> isize {
-    // SAFETY: a frame is plain data.
-    let mut frame: Frame = unsafe { std::mem::zeroed() };
-    (frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9) = (a[0], a[1], a[2], a[3], a[4], a[5]);
-    frame.rax = nr as usize;
-    match call(hub, &mut frame) {
-        Done(result) => result,
-        Pass(_) => kernel(nr, a),
-    }
-}
-
-fn op(hub: &'static Hub, word: Word, op: i32, value: u32, time: usize, second: usize, value3: u32) -> isize {
-    let arguments = [at(word), op as usize, value as usize, time, second, value3 as usize];
-    call(hub, SYS_futex, futex::futex, arguments)
-}
-
-fn wait(hub: &'static Hub, on: Word, value: u32) -> isize {
-    op(hub, on, FUTEX_WAIT | PRIVATE, value, 0, 0, 0)
-}
-
-fn wake(hub: &'static Hub, on: Word, count: u32) -> isize {
-    op(hub, on, FUTEX_WAKE | PRIVATE, count, 0, 0, 0)
-}
-
-fn lock(hub: &'static Hub, on: Word) -> isize {
-    op(hub, on, FUTEX_LOCK_PI | PRIVATE, 0, 0, 0, 0)
-}
-
-fn unlock(hub: &'static Hub, on: Word) -> isize {
-    op(hub, on, FUTEX_UNLOCK_PI | PRIVATE, 0, 0, 0, 0)
-}
-
-/// Runs everybody until nobody is ready.
-fn settle(hub: &'static Hub) {
-    while hub.yield_now() {}
-}
-
-fn until(hub: &'static Hub, what: impl Fn() -> bool) {
-    while !what() {
-        hub.yield_now();
-        std::hint::spin_loop();
-    }
-}
-
-fn time_in(clock: i32, ns: i64) -> timespec {
-    let now = sys::clock(clock).expect("the clock exists") + ns;
-    timespec { tv_sec: now / 1_000_000_000, tv_nsec: now % 1_000_000_000 }
-}
-
-fn pointer<T>(value: &T) -> usize {
-    value as *const T as usize
-}
-
-/// The results of green threads, in the order in which they came.
-type Log = Rc<RefCell<Vec<(usize, isize)>>>;
-
-fn spawn(hub: &'static Hub, log: &Log, name: usize, body: impl FnOnce() -> isize + 'static) -> &'static Green {
-    let log = log.clone();
-    hub.spawn(STACK, move || {
-        let result = body();
-        log.borrow_mut().push((name, result));
-    })
-}
-
-fn taken(log: &Log) -> Vec<(usize, isize)> {
-    std::mem::take(&mut *log.borrow_mut())
-}
-
-extern "C" fn on_fault(_: i32, _: *mut siginfo_t, context: *mut c_void) {
-    // SAFETY: the kernel's context of the fault.
-    let rip = unsafe { &mut (*(context as *mut ucontext_t)).uc_mcontext.gregs[REG_RIP as usize] };
-    match user::fixup(*rip as usize) {
-        Some(to) => *rip = to as i64,
-        // SAFETY: ends the process.
-        None => unsafe { abort() },
-    }
-}
-
-fn prepare() {
-    // SAFETY: all-zero is a valid action; the handler has the type that SA_SIGINFO asks for.
-    unsafe {
-        let mut action: sigaction = std::mem::zeroed();
-        action.sa_sigaction = on_fault as *const () as usize;
-        action.sa_flags = SA_SIGINFO;
-        sigaction(SIGSEGV, &action, std::ptr::null_mut());
-        alarm(120);
-    }
-}
 
 #[test]
 fn futexes() {
@@ -134,7 +28,7 @@ fn futexes() {
     // Nothing takes the short cut of a process without other threads.
     hub.add_phantom();
     for (name, part) in [
-        ("as the kernel answers", as_the_kernel_answers as fn(&'static Hub)),
+        ("as the kernel answers", answers::as_the_kernel_answers as fn(&'static Hub)),
         ("order and bits", order_and_bits),
         ("timeouts", timeouts),
         ("requeue", requeue),
@@ -142,8 +36,8 @@ fn futexes() {
         ("join", join),
         ("foreign threads", foreign_threads),
         ("shared memory", shared_memory),
-        ("waitv", waitv),
-        ("the later calls", later_calls),
+        ("waitv", later::waitv),
+        ("the later calls", later::later_calls),
         ("PI hand-over", owners::pi_hand_over),
         ("PI errors", owners::pi_errors),
         ("PI requeue", owners::pi_requeue),
@@ -154,116 +48,6 @@ fn futexes() {
         println!("{name}");
         part(hub);
         settle(hub);
-    }
-}
-
-/// Calls that neither park nor find a waiter: ours must say and leave what the kernel does.
-fn as_the_kernel_answers(hub: &'static Hub) {
-    let one = word(0);
-    let two = word(0);
-    // SAFETY: a new mapping that nothing can read.
-    let hole = unsafe { sys!(SYS_mmap, 0, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1isize, 0) } as usize;
-    let me = sys::gettid() as u32;
-    let past = timespec { tv_sec: 0, tv_nsec: 1000 };
-    let bad = timespec { tv_sec: 1, tv_nsec: 1_000_000_000 };
-    let negative = timespec { tv_sec: -1, tv_nsec: 0 };
-    let zero = timespec { tv_sec: 0, tv_nsec: 0 };
-    let commands: Vec<i32> = (0..16)
-        .flat_map(|command| {
-            [0, PRIVATE, FUTEX_CLOCK_REALTIME, PRIVATE | FUTEX_CLOCK_REALTIME].map(|flag| command | flag)
-        })
-        .collect();
-    let words = [at(one), at(one) + 1, at(one) + 2, 0, hole, usize::MAX - 3];
-    let seconds = [at(two), at(one), at(two) + 1, 0, hole];
-    let times = [pointer(&past), pointer(&bad), pointer(&negative), pointer(&zero), hole];
-    let counts = [0usize, 1, 3, i32::MAX as usize, u32::MAX as usize];
-    let compare = |nr: i64, entry: Call, arguments: [usize; 6], start: (u32, u32)| {
-        let run = |ours: bool| {
-            one.store(start.0, SeqCst);
-            two.store(start.1, SeqCst);
-            let result = if ours { call(hub, nr, entry, arguments) } else { kernel(nr, arguments) };
-            (result, one.load(SeqCst), two.load(SeqCst))
-        };
-        let theirs = run(false);
-        assert_eq!(run(true), theirs, "nr {nr}, {arguments:x?}, words {start:x?}, this is {me:x}");
-    };
-    for &operation in &commands {
-        let command = operation & !(PRIVATE | FUTEX_CLOCK_REALTIME);
-        let waits =
-            matches!(command, FUTEX_WAIT | FUTEX_WAIT_BITSET | FUTEX_LOCK_PI | LOCK_PI2 | FUTEX_WAIT_REQUEUE_PI);
-        let fourth: &[usize] = if waits { &times } else { &counts };
-        for &first in &words {
-            for &second in &seconds {
-                if second != at(two) && (first != at(one) || command == FUTEX_CMP_REQUEUE) {
-                    // Which of two wrong arguments counts does not matter.
-                    continue;
-                }
-                for &time in fourth {
-                    for value in [0, 1, u32::MAX] {
-                        // A matching wait ends by its time, which has been.
-                        compare(
-                            SYS_futex,
-                            futex::futex,
-                            [first, operation as usize, value as usize, time, second, 5],
-                            (0, 0),
-                        );
-                    }
-                }
-            }
-        }
-    }
-    // The words of PI locks: ours, nobody's, somebody's who does not exist.
-    let nobody = 0x3fff_fffe;
-    for state in [0, DIED, WAITERS, DIED | WAITERS] {
-        for owner in [0, me, nobody] {
-            for command in [FUTEX_LOCK_PI, LOCK_PI2, FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI] {
-                let arguments = [at(one), (command | PRIVATE) as usize, 0, pointer(&past), 0, 0];
-                // The kernel tells an owner that is gone from a word that is nobody's by more than one look.
-                compare(SYS_futex, futex::futex, arguments, (owner | state, 0));
-            }
-        }
-    }
-    for encoded in (0..1u32 << 16).map(|bits| (bits >> 8 << 24) | (bits & 0xf0) << 16 | (bits & 0xf) << 8 | 0x0000_f00f)
-    {
-        let arguments = [at(one), (FUTEX_WAKE_OP | PRIVATE) as usize, 1, 1, at(two), encoded as usize];
-        compare(SYS_futex, futex::futex, arguments, (0, 0xffff_f00f));
-        compare(SYS_futex, futex::futex, arguments, (0, 7));
-    }
-    for bits in [0, 1] {
-        for command in [FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET] {
-            compare(
-                SYS_futex,
-                futex::futex,
-                [at(one), (command | PRIVATE) as usize, 0, pointer(&past), 0, bits],
-                (0, 0),
-            );
-        }
-    }
-    for flags in [0usize, 2, 2 | 128, 1, 3, 1 << 20] {
-        for mask in [0usize, 1, 1 << 32] {
-            for &address in &words {
-                for count in counts {
-                    compare(futex2::SYS_FUTEX_WAKE, futex2::futex_wake, [address, mask, count, flags, 0, 0], (0, 0));
-                }
-                for (time, clock) in
-                    [(pointer(&past), 0), (pointer(&past), 1), (pointer(&past), 7), (pointer(&bad), 1), (hole, 0)]
-                {
-                    let arguments = [address, 0, mask, flags, time, clock];
-                    compare(futex2::SYS_FUTEX_WAIT, futex2::futex_wait, arguments, (0, 0));
-                    compare(futex2::SYS_FUTEX_WAIT, futex2::futex_wait, arguments, (1, 0));
-                    let entries = [[0u64, address as u64, flags as u64]; 2];
-                    for count in [0, 1, 2, 129] {
-                        let arguments = [pointer(&entries), count, mask & 1, time, clock, 0];
-                        compare(futex2::SYS_FUTEX_WAITV, futex2::futex_waitv, arguments, (0, 0));
-                    }
-                    compare(futex2::SYS_FUTEX_WAITV, futex2::futex_waitv, [hole, 1, 0, time, clock, 0], (0, 0));
-                    for count in counts {
-                        let arguments = [pointer(&entries), mask & 1, count, count, 0, 0];
-                        compare(futex2::SYS_FUTEX_REQUEUE, futex2::futex_requeue, arguments, (0, 0));
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -464,60 +248,6 @@ fn shared_memory(hub: &'static Hub) {
     assert_eq!(taken(&log), [(1, 0)]);
 }
 
-fn entries(words: &[(Word, u64)], flags: u64) -> Vec<[u64; 3]> {
-    words.iter().map(|(word, value)| [*value, at(word) as u64, flags]).collect()
-}
-
-fn waitv(hub: &'static Hub) {
-    let log = Log::default();
-    let words: Vec<Word> = (0..100).map(word).collect();
-    let list = entries(&words.iter().map(|&on| (on, u64::from(on.load(SeqCst)))).collect::<Vec<_>>(), 2 | 128);
-    let run = move |time: usize| {
-        let arguments = [list.as_ptr() as usize, list.len(), 0, time, CLOCK_MONOTONIC as usize, 0];
-        call(hub, futex2::SYS_FUTEX_WAITV, futex2::futex_waitv, arguments)
-    };
-    let run = Rc::new(run);
-    for index in [0, 57, 99] {
-        let run = run.clone();
-        spawn(hub, &log, index, move || run(0));
-        settle(hub);
-        assert_eq!(wake(hub, words[index], 1), 1);
-        settle(hub);
-        assert_eq!(taken(&log), [(index, index as isize)]);
-        assert!(words.iter().all(|&on| wake(hub, on, 1) == 0));
-    }
-    let soon = time_in(CLOCK_MONOTONIC, 1_000_000);
-    assert_eq!(run(pointer(&soon)), -(ETIMEDOUT as isize));
-    words[99].store(0, SeqCst);
-    assert_eq!(run(0), -(EAGAIN as isize));
-    assert!(words.iter().all(|&on| wake(hub, on, 1) == 0));
-}
-
-fn later_calls(hub: &'static Hub) {
-    let log = Log::default();
-    let (from, to) = (word(1), word(2));
-    for name in 0..3 {
-        spawn(hub, &log, name, move || {
-            let arguments = [at(from), 1, 1 << name, 2 | 128, 0, 0];
-            call(hub, futex2::SYS_FUTEX_WAIT, futex2::futex_wait, arguments)
-        });
-    }
-    settle(hub);
-    if log.borrow().len() == 3 {
-        // A kernel without these calls.
-        return;
-    }
-    let wake =
-        |count, mask| call(hub, futex2::SYS_FUTEX_WAKE, futex2::futex_wake, [at(from), mask, count, 2 | 128, 0, 0]);
-    assert_eq!((wake(0, 7), wake(9, 2)), (0, 1));
-    let list = entries(&[(from, 1), (to, 0)], 2 | 128);
-    let arguments = [list.as_ptr() as usize, 0, 1, 9, 0, 0];
-    assert_eq!(call(hub, futex2::SYS_FUTEX_REQUEUE, futex2::futex_requeue, arguments), 2);
-    settle(hub);
-    assert_eq!(taken(&log), [(1, 0), (0, 0)]);
-    assert_eq!(self::wake(hub, to, 9), 1);
-}
-
 extern "C" fn never_run(_: i32) {}
 
 /// How each kind of wait ends when a handler is to run.
@@ -554,7 +284,7 @@ fn signals_interrupt(hub: &'static Hub) {
         (
             8,
             Box::new(move || {
-                let list = entries(&[(on, 0), (held, u64::from(held.load(SeqCst)))], 2 | 128);
+                let list = later::entries(&[(on, 0), (held, u64::from(held.load(SeqCst)))], 2 | 128);
                 let arguments = [list.as_ptr() as usize, 2, 0, 0, 0, 0];
                 call(hub, futex2::SYS_FUTEX_WAITV, futex2::futex_waitv, arguments)
             }),
