@@ -8,6 +8,7 @@
 pub mod alloc;
 pub mod calls;
 pub mod carrier;
+mod carrier_timer;
 pub mod config;
 pub mod cpu_clock;
 pub mod dispatch;

@@ -5,11 +5,11 @@
 //! A tick ends a turn only if the turn began before the tick before.
 
 use crate::carrier::NO_TIMER;
+use crate::carrier_timer;
 use crate::hub::Hub;
-use crate::signals::{self, Info, SIGSETXID};
+use crate::signals::{Info, SIGSETXID};
 use crate::sys;
 use core::cell::Cell;
-use core::sync::atomic::Ordering::*;
 use core::time::Duration;
 
 const MARK: usize = 0x6772_6565_6e74_696b;
@@ -23,16 +23,6 @@ pub struct Slice {
     /// The hub's count of turns at the last tick.
     turn: Cell<u32>,
     over: Cell<bool>,
-}
-
-/// The kernel's `struct sigevent`.
-#[repr(C)]
-struct SigEvent {
-    value: usize,
-    signal: i32,
-    notify: i32,
-    tid: i32,
-    padding: [i32; 11],
 }
 
 /// Whether a signal is a tick of ours.
@@ -63,34 +53,18 @@ impl Slice {
         if self.timer.get() >= 0 {
             return;
         }
-        signals::action::catch_setxid();
-        let event = SigEvent {
-            value: MARK,
-            signal: SIGSETXID,
-            notify: libc::SIGEV_THREAD_ID,
-            tid: hub.tid.load(Relaxed),
-            padding: [0; 11],
-        };
-        let mut timer = -1i32;
         // Two ticks make a slice: the turn that a tick ends has lasted for at least one.
         let half = length / 2;
         let every = libc::timespec { tv_sec: half.as_secs() as i64, tv_nsec: half.subsec_nanos().max(1) as i64 };
         let setting = libc::itimerspec { it_interval: every, it_value: every };
-        // SAFETY: all pointers are ours.
-        unsafe {
-            let made = sys!(
-                libc::SYS_timer_create,
-                libc::CLOCK_THREAD_CPUTIME_ID,
-                &event as *const SigEvent,
-                &mut timer as *mut i32
-            );
-            if made == 0 {
-                sys!(libc::SYS_timer_settime, timer, 0, &setting as *const libc::itimerspec, 0);
-                self.timer.set(timer);
-            }
-            // Pending signals and timers of a user are limited.
-            hub.carrier.set_wary(NO_TIMER, made != 0);
+        let made = carrier_timer::make(hub, libc::CLOCK_THREAD_CPUTIME_ID, MARK);
+        if let Ok(timer) = made {
+            // SAFETY: the setting is ours.
+            unsafe { sys!(libc::SYS_timer_settime, timer, 0, &setting as *const libc::itimerspec, 0) };
+            self.timer.set(timer);
         }
+        // Pending signals and timers of a user are limited.
+        hub.carrier.set_wary(NO_TIMER, made.is_err());
     }
 
     /// For as long as there is no timer each call ends a turn, and asks for a timer again.

@@ -134,3 +134,14 @@ pub fn complain(text: &str) {
     line.push('\n');
     write_stderr(line.as_bytes());
 }
+
+/// What makes a thread as libc's `pthread_create` does.
+pub const CLONE_OF_A_THREAD: i32 = libc::CLONE_VM
+    | libc::CLONE_FS
+    | libc::CLONE_FILES
+    | libc::CLONE_SIGHAND
+    | libc::CLONE_THREAD
+    | libc::CLONE_SYSVSEM
+    | libc::CLONE_SETTLS
+    | libc::CLONE_PARENT_SETTID
+    | libc::CLONE_CHILD_CLEARTID;

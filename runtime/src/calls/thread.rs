@@ -9,15 +9,7 @@ use crate::{alloc, carrier, protection_keys, stack_pool, user};
 use core::sync::atomic::Ordering::*;
 
 /// What libc's thread creation asks for. Other combinations make kernel threads, as the program wants.
-const THREAD: u64 = (libc::CLONE_VM
-    | libc::CLONE_FS
-    | libc::CLONE_FILES
-    | libc::CLONE_SIGHAND
-    | libc::CLONE_THREAD
-    | libc::CLONE_SYSVSEM
-    | libc::CLONE_SETTLS
-    | libc::CLONE_PARENT_SETTID
-    | libc::CLONE_CHILD_CLEARTID) as u64;
+const THREAD: u64 = crate::sys::CLONE_OF_A_THREAD as u64;
 
 /// The part of `struct clone_args` that every version has.
 #[repr(C)]

@@ -9,6 +9,7 @@
 
 use super::Outcome::{self, Done, Pass};
 use super::{cpu_clock, error, Reason};
+use crate::carrier_timer::{self, SigEvent};
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::lock::Lock;
@@ -20,17 +21,6 @@ const MARK: usize = 0x6772_6565_6e74_696d;
 const EINVAL: isize = error(libc::EINVAL);
 /// TIMER_ABSTIME.
 const ABSOLUTE: i32 = 1;
-
-/// The kernel's `struct sigevent`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct SigEvent {
-    value: usize,
-    signal: i32,
-    notify: i32,
-    tid: i32,
-    padding: [i32; 11],
-}
 
 /// Who is told that a timer has expired.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,23 +116,8 @@ fn create(hub: &Hub, frame: &Frame) -> Result<Outcome, Outcome> {
 
 /// Makes the kernel's timer, for the carrier.
 fn make(hub: &Hub, clock: i32, on_cpu_time: bool) -> Result<i32, Outcome> {
-    signals::action::catch_setxid();
     let clock = if on_cpu_time { libc::CLOCK_THREAD_CPUTIME_ID } else { clock };
-    let event = SigEvent {
-        value: MARK,
-        signal: SIGSETXID,
-        notify: libc::SIGEV_THREAD_ID,
-        tid: hub.tid.load(Relaxed),
-        padding: [0; 11],
-    };
-    let mut id = -1i32;
-    // SAFETY: all pointers are ours.
-    let result = unsafe { sys!(libc::SYS_timer_create, clock, &event as *const SigEvent, &mut id as *mut i32) };
-    if result < 0 {
-        Err(Done(result))
-    } else {
-        Ok(id)
-    }
+    carrier_timer::make(hub, clock, MARK).map_err(Done)
 }
 
 pub fn timer_delete(_hub: &'static Hub, frame: &mut Frame) -> Outcome {

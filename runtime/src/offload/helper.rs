@@ -313,15 +313,6 @@ pub(super) fn spawn(job: Job, credentials: u32) -> Option<&'static Helper> {
         links: Links::new(),
         _memory: memory,
     }));
-    let flags = libc::CLONE_VM
-        | libc::CLONE_FS
-        | libc::CLONE_FILES
-        | libc::CLONE_SIGHAND
-        | libc::CLONE_THREAD
-        | libc::CLONE_SYSVSEM
-        | libc::CLONE_SETTLS
-        | libc::CLONE_PARENT_SETTID
-        | libc::CLONE_CHILD_CLEARTID;
     // The child inherits the mask: everything but SIGSETXID is blocked around the clone.
     let (mask, mut before) = (!signals::bit(signals::SIGSETXID), 0u64);
     let (mask_at, before_at) = (&mask as *const u64, &mut before as *mut u64);
@@ -349,7 +340,7 @@ pub(super) fn spawn(job: Job, credentials: u32) -> Option<&'static Helper> {
             "ud2",
             "2:",
             inlateout("rax") libc::SYS_clone as isize => result,
-            in("rdi") flags, in("rsi") stack, in("rdx") tid, in("r10") tid, in("r8") thread_pointer,
+            in("rdi") sys::CLONE_OF_A_THREAD, in("rsi") stack, in("rdx") tid, in("r10") tid, in("r8") thread_pointer,
             in("r12") helper, in("r13") helper_main as *const (),
             lateout("rcx") _, lateout("r11") _,
         );
