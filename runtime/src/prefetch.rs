@@ -9,11 +9,12 @@
 //! |---|---|---|
 //! | events are taken | descriptors some events ahead | what is known of them, then the waiter, then its record |
 //! | a turn begins | the next but one | translations of its stack's end and of libc's descriptor |
+//! | somebody is woken while nobody else is ready | that one | as in the last row, where there are many threads |
 //! | a turn begins | the next | what lies between its stack pointer and the program's; libc's descriptor; the call's buffer |
 //!
 //! By the time it is needed it is there: in between, others made their system calls. With 1,000 connections this is a
-//! tenth of the CPU time of an echo server, with some thousands more; where few threads run there is nobody ahead, and
-//! nothing is asked for.
+//! tenth of the CPU time of an echo server, with some thousands more, and a post that goes round through 1,000 threads
+//! takes three quarters of the time. Where few threads run there is nobody ahead, and nothing is asked for.
 
 use core::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
 

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// With more green threads than this, what one of them needs is not in the caches when its turn comes.
+const MANY: usize = 64;
+
 impl Hub {
     /// Stops the current green thread until `unpark`, `deadline` (ns of CLOCK_MONOTONIC) or, if `interruptible`, a
     /// signal that a handler is to take. The one way a green thread stops.
@@ -160,6 +163,9 @@ impl Hub {
     #[inline]
     pub(super) fn make_ready(&self, green: &Green) {
         green.state.set(State::Ready);
+        if self.live.get() > MANY && self.ready.is_empty() {
+            green.prefetch_turn();
+        }
         let rank = self.ready.push(green);
         if rank != 0 && rank > self.current().scheduling.rank() {
             // Whoever made it ready gives way on its way out.
