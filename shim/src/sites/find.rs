@@ -119,7 +119,7 @@ pub fn windows(object: &Object, known: impl Fn(usize) -> bool) -> Found {
             }
         }
         instructions.iter().filter_map(Insn::target).for_each(|target| sensitive.lead_to(target));
-        if let Some(function) = object.fdes.and_then(|fdes| fdes.function(object, extent.start)) {
+        if let Some(function) = object.fdes().and_then(|fdes| fdes.function(object, extent.start)) {
             landing_pads(object, &function).into_iter().for_each(|pad| sensitive.lead_to(pad));
             // Others call it.
             sensitive.lead_to(extent.start);
@@ -140,7 +140,7 @@ pub fn windows(object: &Object, known: impl Fn(usize) -> bool) -> Found {
 /// The code around `address` that decoding may begin and end with.
 fn extent(object: &Object, address: usize) -> Option<Range<usize>> {
     let segment = object.text_segment(address)?;
-    let Some(fdes) = object.fdes else {
+    let Some(fdes) = object.fdes() else {
         let end = segment.range.end.min(segment.range.start + LINEAR);
         return (address < end).then_some(segment.range.start..end);
     };

@@ -1,5 +1,6 @@
 //! The objects that the dynamic linker has loaded, as `dl_iterate_phdr` shows them (no /proc).
 
+use std::cell::OnceCell;
 use std::ffi::{c_int, c_void, CStr};
 use std::ops::Range;
 
@@ -36,7 +37,9 @@ pub struct Object {
     pub segments: Vec<Segment>,
     /// First and last+1 address, bss included.
     pub span: Range<usize>,
-    pub fdes: Option<FdeTable>,
+    pub unwind_header: Option<usize>,
+    /// Read when it is asked for: at load nobody does, and each object's is a page more to be mapped.
+    pub fdes: OnceCell<Option<FdeTable>>,
     /// Tells this object from another one that may be mapped at the same address later.
     pub fingerprint: u64,
 }
@@ -44,6 +47,11 @@ pub struct Object {
 impl Object {
     pub fn text(&self) -> impl Iterator<Item = &Segment> {
         self.segments.iter().filter(|s| s.executable && s.readable)
+    }
+
+    /// Where its functions are, if its unwind data tells.
+    pub fn fdes(&self) -> Option<FdeTable> {
+        *self.fdes.get_or_init(|| FdeTable::new(self, self.unwind_header?))
     }
 
     /// The dynamic linker, which makes no threads.
@@ -152,9 +160,7 @@ fn object(name: String, base: usize, headers: &[libc::Elf64_Phdr]) -> Option<Obj
     }
     let span = lowest..highest;
     let kind = kind(&name, &span);
-    let mut object = Object { name, kind, segments, span, fdes: None, fingerprint };
-    object.fdes = unwind_header.and_then(|header| FdeTable::new(&object, header));
-    Some(object)
+    Some(Object { name, kind, segments, span, unwind_header, fdes: OnceCell::new(), fingerprint })
 }
 
 fn file_name(path: &str) -> &str {

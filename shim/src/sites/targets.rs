@@ -242,7 +242,7 @@ fn follow(object: &Object, table: usize, entries: Entries, sensitive: &mut Sensi
 /// there. When in doubt, they do.
 fn confirm(object: &Object, suspects: &[(usize, usize)], sensitive: &mut Sensitive) {
     let function_of = |branch: usize| {
-        let function = object.fdes.and_then(|fdes| fdes.function(object, branch))?;
+        let function = object.fdes().and_then(|fdes| fdes.function(object, branch))?;
         function.range.contains(&branch).then_some(function.range)
     };
     let mut rest = suspects;

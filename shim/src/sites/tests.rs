@@ -1,6 +1,7 @@
 //! Windows and stubs on hand-made code, run for real; and what is found in this process's libc.
 
 use std::arch::global_asm;
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::find::{self, Window, JUMP};
@@ -65,7 +66,8 @@ impl Code {
             kind: Kind::Other,
             segments: vec![segment],
             span: range.clone(),
-            fdes: None,
+            unwind_header: None,
+            fdes: OnceCell::new(),
             fingerprint: 0,
         };
         Self { object, start: range.start }
@@ -293,7 +295,7 @@ fn this_libc() -> Object {
 fn unwind_data_tells_where_functions_begin() {
     let libc = this_libc();
     let getppid = libc::getppid as *const () as usize;
-    let fdes = libc.fdes.expect("unwind data");
+    let fdes = libc.fdes().expect("unwind data");
     let function = fdes.function(&libc, getppid + 3).expect("a function");
     assert_eq!(function.range.start, getppid);
     assert!(fdes.function(&libc, getppid - 1).is_none_or(|before| before.range.end <= getppid));
