@@ -191,7 +191,7 @@ const ROWS: &[Row] = &[
     row(libc::SYS_getrusage, Always, cpu_clock::getrusage),
     row(libc::SYS_prlimit64, Always, ids::prlimit64),
     row(libc::SYS_setrlimit, Always, thread::change_limit),
-    row(libc::SYS_capset, Always, thread::change_limit),
+    row(libc::SYS_capset, Always, ids::capset),
     // signal
     shared(libc::SYS_rt_sigaction, Always, signal::rt_sigaction, signal::rt_sigaction),
     row(libc::SYS_rt_sigprocmask, Always, signal::rt_sigprocmask),
@@ -215,6 +215,13 @@ const ROWS: &[Row] = &[
     row(libc::SYS_getsid, Always, ids::of_process),
     row(libc::SYS_process_vm_readv, Always, ids::of_process),
     row(libc::SYS_process_vm_writev, Always, ids::of_process),
+    row(libc::SYS_migrate_pages, Always, ids::of_process),
+    row(libc::SYS_move_pages, Always, ids::of_process),
+    row(libc::SYS_kcmp, Always, ids::kcmp),
+    row(libc::SYS_perf_event_open, Always, ids::perf_event_open),
+    row(libc::SYS_setpgid, Always, ids::setpgid),
+    row(libc::SYS_pidfd_open, Always, ids::pidfd_open),
+    row(libc::SYS_capget, Always, ids::capget),
     row(libc::SYS_ioprio_get, Always, ids::ioprio),
     row(libc::SYS_ioprio_set, Always, ids::ioprio),
     // process

@@ -150,7 +150,10 @@ fn open_comm(hub: &'static Hub, path: usize, flags: i32, mode: usize) -> Option<
     if let Some(outcome) = proc_state::open(hub, &path, flags) {
         return Some(outcome);
     }
-    let green = match thread_of_path(&path, "/comm", process)? {
+    let Some(tid) = thread_of_path(&path, "/comm", process) else {
+        return (path.len() < LONGEST_PATH).then(|| proc_state::open_carriers(hub, &path, flags, mode)).flatten();
+    };
+    let green = match tid {
         0 => hub.current(),
         tid => hub.by_tid(tid)?,
     };

@@ -48,6 +48,17 @@ pub(super) fn open(hub: &'static Hub, path: &[u8], flags: i32) -> Option<Outcome
     Some(Done(fd as isize))
 }
 
+/// What else there is about a green thread is the carrier's: `/proc/<green id>/…` and `/proc/self/task/<green id>/…`.
+pub(super) fn open_carriers(hub: &Hub, path: &[u8], flags: i32, mode: usize) -> Option<Outcome> {
+    let carrier = hub.tid.load(Relaxed);
+    let text = core::str::from_utf8(path).ok()?;
+    let is_green = |part: &&str| part.parse().is_ok_and(|tid| tid != carrier && hub.by_tid(tid).is_some());
+    let id = text.split('/').skip(2).step_by(2).take(2).find(is_green)?;
+    let carriers = text.replacen(id, &carrier.to_string(), 1) + "\0";
+    // SAFETY: a path of ours.
+    Some(Done(unsafe { sys!(libc::SYS_openat, libc::AT_FDCWD, carriers.as_ptr(), flags, mode) }))
+}
+
 fn letter(green: &Green) -> char {
     match green.state.get() {
         State::Parked => 'S',
