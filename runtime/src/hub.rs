@@ -173,7 +173,7 @@ impl Hub {
         let main: &'static Green = unsafe { &*hub.main };
         let (limit, base) = hub._stack.bounds();
         // SAFETY: the stack belongs to the hub, which is never freed; `run` does not return.
-        unsafe { switch::begin(limit, base, &hub.context, move || hub.run()) };
+        unsafe { switch::begin(limit, base, &hub.context, move || hub.begin()) };
         // SAFETY: the calling thread's own thread pointer.
         unsafe { carrier::set_words(hub.native_thread_pointer, hub, main) };
         hub.become_first();

@@ -153,6 +153,31 @@ gp_begin:
 "#
 );
 
+global_asm!(
+    r#"
+.pushsection .text.gp_on_behalf,"ax",@progbits
+.hidden gp_on_behalf
+.globl gp_on_behalf
+.type gp_on_behalf,@function
+# gp_on_behalf(context, body, argument): calls body(argument), which does not return, as if from where context stands
+gp_on_behalf:
+    .cfi_startproc
+    push rbx
+    mov rbx, rdi
+    mov rdi, rdx
+    # CFA: *rbx + 24, which is the stack pointer once `switch` has taken off what it has pushed
+    .cfi_escape 0x0f, 5, 0x73, 0x00, 0x06, 0x23, 0x18
+    .cfi_offset rip, -24
+    .cfi_offset rbx, -16
+    .cfi_offset rbp, -8
+    call rsi
+    ud2
+    .cfi_endproc
+.size gp_on_behalf,.-gp_on_behalf
+.popsection
+"#
+);
+
 /// A stack that somebody else owns.
 struct Borrowed {
     base: usize,
@@ -173,6 +198,17 @@ type Parent = Yielder<(), ()>;
 
 extern "C" {
     fn gp_begin(context: *mut usize, leave: extern "C" fn(&Parent), parent: &Parent);
+    fn gp_on_behalf(context: *mut usize, body: extern "C" fn(*const ()), argument: *const ()) -> !;
+}
+
+/// Calls `body(argument)`, which must not return. To a debugger, it is called by what was left by a switch from `context`
+/// last: it sees where that stands, whose stack the current one has no other tie to.
+///
+/// # Safety
+/// `body` can be called with this argument.
+pub unsafe fn on_behalf_of(context: &Context, body: extern "C" fn(*const ()), argument: *const ()) -> ! {
+    // SAFETY: the caller's promise; the context is read for debuggers only.
+    unsafe { gp_on_behalf(context.0.as_ptr(), body, argument) }
 }
 
 /// The coroutine has made the first frame of its stack, and goes on as a context.

@@ -3,7 +3,17 @@
 use super::*;
 
 impl Hub {
-    pub(super) fn run(&'static self) {
+    /// The start of the hub's stack. Whoever looks at the process while all wait finds main's wait below the hub's.
+    pub(super) fn begin(&'static self) {
+        extern "C" fn run(hub: *const ()) {
+            // SAFETY: what `begin` gives, and hubs are never freed.
+            unsafe { &*hub.cast::<Hub>() }.run()
+        }
+        // SAFETY: records are never freed, and `run` wants a hub.
+        unsafe { switch::on_behalf_of(&(*self.main).context, run, ptr::from_ref(self).cast()) }
+    }
+
+    fn run(&'static self) {
         loop {
             // Main may come here for the first time because it ends.
             let left = self.current();
