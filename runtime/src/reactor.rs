@@ -222,6 +222,20 @@ impl Reactor {
         table.numbers().any(|fd| table.known(fd).is_some_and(|entry| entry.has_waiters()))
     }
 
+    /// Wakes everybody who waits for a descriptor, from any kernel thread. All of them look again.
+    pub fn wake_all(&self) {
+        let mut table = self.table.lock();
+        for fd in table.numbers() {
+            if let Some(entry) = table.known(fd) {
+                // SAFETY: `who` of every node is a record, and records are never freed.
+                entry.fire(READ | WRITE, |who| unsafe {
+                    let green = who.cast::<Green>();
+                    (*(*green).hub).unpark_remote(green);
+                });
+            }
+        }
+    }
+
     /// The kind of `fd`; `None` if there is no such descriptor.
     pub fn kind(&self, hub: &Hub, fd: i32) -> Option<Kind> {
         if fd < 0 {

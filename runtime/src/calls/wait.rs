@@ -2,8 +2,11 @@
 //!
 //! A pidfd tells the end of one known child, and so any number of green threads waits for a child each with no kernel
 //! thread. It tells nothing of children that stop or go on, nor which of several ends first: a helper waits for those.
-//! A child that is traced stops even where nobody asked for it (WUNTRACED is implied): a tracer's plain wait for one
-//! child sees its end only, unless it says `__WALL`, as debuggers do.
+//! It also waits for any child of a program that traces (see `tracing`).
+
+mod tracing;
+
+pub use tracing::ptrace;
 
 use super::io::block::is_nonblocking;
 use super::Outcome::{self, Done, Pass};
@@ -121,7 +124,7 @@ fn wait(
         return answer;
     }
     // Whoever shares our descriptor table may close a descriptor of ours while we wait.
-    let child = child.filter(|_| !hub.reactor.table_shared.load(Relaxed));
+    let child = child.filter(|_| !hub.reactor.table_shared.load(Relaxed) && !tracing::possible());
     let waited = match child {
         Some(child) => by_descriptor(hub, child, &attempt),
         None => Err(NoDescriptor),
@@ -162,6 +165,7 @@ fn by_descriptor(
         }
         match wake {
             Ok(Wake::Interrupted) => return Ok(ERESTARTSYS),
+            Ok(_) if tracing::possible() => return Err(NoDescriptor),
             Ok(_) => {}
             Err(_) => return Err(NoDescriptor),
         }

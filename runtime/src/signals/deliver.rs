@@ -113,7 +113,7 @@ fn take(hub: &Hub, green: &Green) -> Option<(Info, Action)> {
             if action::default_is_stop(signal) {
                 super::send(hub, green, &info);
             } else {
-                super::die(hub, signal);
+                super::end_by(hub, signal);
             }
         }
     }

@@ -490,19 +490,27 @@ pub fn send(hub: &Hub, green: &Green, info: &Info) {
             return;
         }
         if !action::default_is_ignore(signal) {
-            die(hub, signal);
+            end_by(hub, signal);
+            return;
         }
     }
     give(hub, green, info);
 }
 
-/// Lets the kernel carry out the default action of a fatal signal.
-pub fn die(hub: &Hub, signal: i32) -> ! {
+/// Lets the kernel carry out the default action of a fatal signal. Returns if a tracer keeps it from the process, which then
+/// goes on as if there had been none.
+fn end_by(hub: &Hub, signal: i32) {
     crate::robust::process_ends(hub);
     action::reset_in_kernel(signal);
     set_kernel_mask(!bit(signal));
     // SAFETY: ends the process.
     unsafe { sys!(libc::SYS_tgkill, hub.pid.load(Relaxed), hub.tid.load(Relaxed), signal) };
+    hub.signals.take_mask_back();
+}
+
+/// Ends the process by a signal, where it cannot go on.
+pub fn die(hub: &Hub, signal: i32) -> ! {
+    end_by(hub, signal);
     sys::exit_group(128 + signal)
 }
 
