@@ -4,7 +4,7 @@
 //! or a handler reaches may use it.
 
 use crate::lock::Lock;
-use crate::sys;
+use crate::{place, sys};
 use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -25,9 +25,7 @@ pub fn reserve() -> bool {
         return true;
     }
     let _guard = HEAP.heap.lock();
-    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: a new anonymous mapping.
-    let address = unsafe { sys!(libc::SYS_mmap, 0, RESERVE, protection, flags | libc::MAP_NORESERVE, -1isize, 0) };
+    let address = place::map(RESERVE, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_NORESERVE);
     if address < 0 {
         return false;
     }
@@ -52,9 +50,7 @@ struct Pages;
 unsafe impl dlmalloc::Allocator for Pages {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         let populate = if size <= PIECE { libc::MAP_POPULATE } else { 0 };
-        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: a new anonymous mapping.
-        let address = unsafe { sys!(libc::SYS_mmap, 0, size, protection, flags | populate, -1isize, 0) };
+        let address = place::map(size, libc::PROT_READ | libc::PROT_WRITE, populate);
         if (-4095..0).contains(&address) {
             (take_from_reserve(size), size, 0)
         } else {
@@ -63,9 +59,12 @@ unsafe impl dlmalloc::Allocator for Pages {
     }
 
     fn remap(&self, ptr: *mut u8, oldsize: usize, newsize: usize, can_move: bool) -> *mut u8 {
-        let flags = if can_move { libc::MREMAP_MAYMOVE } else { 0 };
         // SAFETY: dlmalloc passes a mapping that it got from `alloc`.
-        let address = unsafe { sys!(libc::SYS_mremap, ptr, oldsize, newsize, flags) };
+        let mut address = unsafe { sys!(libc::SYS_mremap, ptr, oldsize, newsize, 0) };
+        if address < 0 && can_move {
+            // SAFETY: as above; dlmalloc goes on with the new address only.
+            address = unsafe { place::grow(ptr, oldsize, newsize) };
+        }
         if (-4095..0).contains(&address) {
             core::ptr::null_mut()
         } else {

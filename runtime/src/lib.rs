@@ -25,6 +25,7 @@ pub mod lock;
 pub mod modules;
 pub mod never_waits;
 pub mod offload;
+pub mod place;
 mod prefetch;
 pub mod protection_keys;
 pub mod reactor;

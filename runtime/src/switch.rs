@@ -25,7 +25,7 @@ use corosensei::{Coroutine, Yielder};
 use crate::exit;
 use crate::frame::Frame;
 use crate::prefetch;
-use crate::sys;
+use crate::{place, sys};
 
 /// Bytes between the stack pointer of a suspended call and the program's: what a read that waits has there.
 const SUSPENDED: usize = 1792;
@@ -310,9 +310,7 @@ impl Mapping {
     /// Maps a stack of `bytes` (rounded up to pages). `None` without memory.
     pub fn new(bytes: usize) -> Option<Self> {
         let bytes = ((bytes + 4095) & !4095) + 4096;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        // SAFETY: a new mapping.
-        let address = unsafe { sys!(libc::SYS_mmap, 0, bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1isize, 0) };
+        let address = place::map(bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_NORESERVE);
         if (-4095..0).contains(&address) {
             return None;
         }

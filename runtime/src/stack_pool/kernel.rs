@@ -1,7 +1,7 @@
 //! The kernel's part in pooled stacks.
 
 use crate::scheduling::soft_limit;
-use crate::sys;
+use crate::{place, sys};
 
 pub const PAGE: usize = 4096;
 pub const GUARD_INSTALL: i32 = 102;
@@ -17,9 +17,7 @@ fn check(result: isize) -> Result<(), i32> {
 
 /// Address space that nobody can touch and that counts as nobody's memory.
 pub fn reserve(bytes: usize) -> Option<usize> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
-    // SAFETY: a new mapping.
-    let address = unsafe { sys!(libc::SYS_mmap, 0, bytes, libc::PROT_NONE, flags, -1isize, 0) };
+    let address = place::map(bytes, libc::PROT_NONE, libc::MAP_STACK);
     if (-4095..0).contains(&address) {
         return None;
     }

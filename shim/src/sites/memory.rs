@@ -14,7 +14,9 @@ const REACH: usize = 0x7f00_0000;
 /// Below this, the kernel maps nothing for anybody (vm.mmap_min_addr is 65536 usually).
 const LOWEST: usize = 0x1_0000;
 const HIGHEST: usize = 0x7fff_ffff_0000;
-/// First distance from the object, doubled as long as the place is taken.
+/// The wanted distance from an object, or a little more, so that holes that the program leaves beside its own stay free for it.
+const AWAY: usize = 0x4000_0000;
+/// Otherwise the first distance that is tried, doubled as long as the place is taken.
 const FIRST_STEP: usize = 0x1_0000;
 /// Step of the patient search after that.
 const STEP: usize = 0x10_0000;
@@ -56,8 +58,8 @@ pub struct Area {
 }
 
 impl Area {
-    /// Readable and writable pages within reach of all of `span`: below it first, since a heap
-    /// may want to grow behind a program.
+    /// Readable and writable pages within reach of all of `span`: below it first, and not close, since
+    /// a heap may want to grow behind a program, and a stack in front of a library.
     pub fn near(span: &Range<usize>, len: usize) -> Option<Self> {
         let len = len.next_multiple_of(PAGE);
         let start = span.start & !(PAGE - 1);
@@ -69,8 +71,9 @@ impl Area {
         let below = |step: usize| start.checked_sub(len + step);
         let above = |step: usize| end.checked_add(step);
         let closest = start.checked_sub(len);
-        closest
-            .into_iter()
+        let away = (0..64).map(|n| AWAY + n * STEP);
+        away.filter_map(below)
+            .chain(closest)
             .chain(doubling().filter_map(below))
             .chain(doubling().filter_map(above))
             .chain(even().filter_map(below))
