@@ -34,6 +34,9 @@ static void detached(void) {
     CHECK_RC(pthread_timedjoin_np(target, NULL, &far), EINVAL);
     CHECK_RC(pthread_clockjoin_np(target, NULL, CLOCK_MONOTONIC, &far), EINVAL);
     CHECK_OK(sem_post(&go));
+    // The next thread waits for one of its own.
+    int left;
+    EVENTUALLY(sem_getvalue(&go, &left) == 0 && left == 0);
 }
 
 // Its memory is still there, as nobody has joined it.
