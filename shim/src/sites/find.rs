@@ -128,6 +128,7 @@ pub fn windows(object: &Object, known: impl Fn(usize) -> bool) -> Found {
     if !sites.is_empty() {
         targets::collect(object, &mut sensitive, &decoded);
     }
+    found.windows.reserve_exact(sites.len());
     for site in sites {
         match window(object, &site, &sensitive) {
             Ok(window) => found.windows.push(window),

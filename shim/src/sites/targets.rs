@@ -79,15 +79,17 @@ const SHORT: usize = 130;
 pub fn collect(object: &Object, sensitive: &mut Sensitive, decoded: &[Range<usize>]) {
     let mut suspects: Vec<(usize, usize)> = Vec::new();
     let mut tables: Vec<(usize, Entries)> = Vec::new();
+    let span = object.text_span();
     for segment in object.text() {
         let start = segment.range.start;
         if let Some(text) = object.bytes(start, segment.range.len()) {
-            scan_wide(object, text, start, sensitive, &mut suspects, &mut tables);
+            scan_wide(object, text, start, sensitive, &mut suspects, |some| {
+                keep_tables(object, &span, some);
+                tables.append(some);
+            });
             scan_short(text, start, sensitive, decoded, &mut suspects);
         }
     }
-    let span = object.text_span();
-    keep_tables(object, &span, &mut tables);
     tables.sort_unstable();
     tables.dedup();
     for (table, entries) in tables {
@@ -111,16 +113,17 @@ pub(super) enum Entries {
 
 /// Calls, branches and label addresses with a 32-bit displacement; and what may be jump tables: the
 /// operands of `lea table(%rip),reg`, and of `jmp *table(,reg,8)` in a program that is not
-/// position-independent.
+/// position-independent. `take_tables` gets some at a time, and empties the vector.
 pub(super) fn scan_wide(
     object: &Object,
     text: &[u8],
     start: usize,
     sensitive: &Sensitive,
     suspects: &mut Vec<(usize, usize)>,
-    tables: &mut Vec<(usize, Entries)>,
+    mut take_tables: impl FnMut(&mut Vec<(usize, Entries)>),
 ) {
     let span = object.text_span();
+    let mut tables = Vec::with_capacity(bytes::PIECE / 8);
     // No processor can tell beforehand which are meant. So each is written down, and counts only if it may be.
     let mut meant = vec![0; bytes::PIECE];
     let mut last = [0; bytes::PIECE + BEYOND];
@@ -158,6 +161,7 @@ pub(super) fn scan_wide(
                 tables.push((field(at + 2) as usize, Entries::Absolute));
             }
         }
+        take_tables(&mut tables);
     });
 }
 

@@ -312,7 +312,7 @@ fn no_branch_is_overlooked() {
     for segment in libc.text() {
         let (start, text) = (segment.range.start, libc.bytes(segment.range.start, segment.range.len()).expect("text"));
         let (mut suspects, mut tables) = (Vec::new(), Vec::new());
-        scan_wide(&libc, text, start, &sensitive, &mut suspects, &mut tables);
+        scan_wide(&libc, text, start, &sensitive, &mut suspects, |some| tables.append(some));
         let (mut expected, mut leas) = (Vec::new(), Vec::new());
         for at in 0..text.len() - 1 {
             let len = match text[at..] {
