@@ -4,6 +4,8 @@
 //! runtime leaves a mark, which the way out serves; one that interrupts the program redirects it (`deliver::preempt`).
 //! A tick ends a turn only if the turn began before the tick before.
 
+mod spin;
+
 use crate::carrier::NO_TIMER;
 use crate::carrier_timer;
 use crate::hub::Hub;
@@ -11,6 +13,7 @@ use crate::signals::{Info, SIGSETXID};
 use crate::sys;
 use core::cell::Cell;
 use core::time::Duration;
+use spin::Spin;
 
 const MARK: usize = 0x6772_6565_6e74_696b;
 
@@ -23,14 +26,29 @@ pub struct Slice {
     /// The hub's count of turns at the last tick.
     turn: Cell<u32>,
     over: Cell<bool>,
+    spin: Spin,
+}
+
+/// Which timer of ours has signalled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tick {
+    /// The slice's.
+    Slice,
+    /// The one that looks for threads that spin.
+    Spin,
 }
 
 /// Whether a signal is a tick of ours.
-pub(crate) fn is_tick(info: &Info) -> bool {
+pub(crate) fn tick(info: &Info) -> Option<Tick> {
+    if info.si_signo != SIGSETXID || info.si_code != libc::SI_TIMER {
+        return None;
+    }
     // SAFETY: a timer's signal has the value that the timer was made with.
-    info.si_signo == SIGSETXID
-        && info.si_code == libc::SI_TIMER
-        && unsafe { info.si_value() }.sival_ptr as usize == MARK
+    match unsafe { info.si_value() }.sival_ptr as usize {
+        MARK => Some(Tick::Slice),
+        spin::MARK => Some(Tick::Spin),
+        _ => None,
+    }
 }
 
 /// How many intervals of the timer a tick stands for: the kernel looks at CPU time only now and then, and seldom for a
@@ -44,7 +62,7 @@ fn intervals(info: &Info) -> u64 {
 
 impl Slice {
     pub(crate) fn new(length: Option<Duration>) -> Self {
-        Slice { length, timer: Cell::new(-1), turn: Cell::new(0), over: Cell::new(false) }
+        Slice { length, timer: Cell::new(-1), turn: Cell::new(0), over: Cell::new(false), spin: Spin::new() }
     }
 
     /// Starts the timer, if there is none yet. Called when there is a second green thread.
@@ -73,16 +91,37 @@ impl Slice {
         self.end_turn(hub);
     }
 
-    /// A tick has come: whether the turn that it found has used up its slice.
-    pub(crate) fn is_over(&self, hub: &Hub, tick: &Info) -> bool {
-        hub.cpu.tick(hub, intervals(tick) * self.length.map_or(0, |length| length.as_nanos() as u64 / 2));
+    /// A tick has found the program at `rip`: whether its turn is over.
+    pub(crate) fn is_over(&self, hub: &Hub, tick: Tick, info: &Info, rip: usize) -> bool {
+        let used_up = tick == Tick::Slice && self.is_used_up(hub, info);
+        let spins = self.spin.is_found(hub, rip);
+        if tick == Tick::Spin && !spins {
+            self.spin.waste();
+        }
+        used_up || spins
+    }
+
+    /// Whether the turn that a tick has found has used up its slice.
+    fn is_used_up(&self, hub: &Hub, info: &Info) -> bool {
+        hub.cpu.tick(hub, intervals(info) * self.length.map_or(0, |length| length.as_nanos() as u64 / 2));
         self.turn.replace(hub.turn()) == hub.turn()
     }
 
     /// A tick has interrupted the runtime.
-    pub(crate) fn mark(&self, hub: &Hub, tick: &Info) {
-        if self.is_over(hub, tick) {
-            self.end_turn(hub);
+    pub(crate) fn mark(&self, hub: &Hub, tick: Tick, info: &Info) {
+        match tick {
+            Tick::Spin => self.spin.waste(),
+            Tick::Slice if self.is_used_up(hub, info) => self.end_turn(hub),
+            Tick::Slice => {}
+        }
+    }
+
+    /// Runs `others`, who have their turns while the current thread's is over.
+    pub(crate) fn between_turns(&self, hub: &Hub, others: impl FnOnce()) {
+        let spun = self.spin.take_found();
+        others();
+        if spun {
+            self.spin.watch(hub);
         }
     }
 
@@ -101,5 +140,6 @@ impl Slice {
         // Timers are not inherited.
         self.timer.set(-1);
         self.over.set(false);
+        self.spin.rebuild_in_child();
     }
 }

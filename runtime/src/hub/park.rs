@@ -118,8 +118,10 @@ impl Hub {
         self.cpu.charge(self, self.current());
         self.current().computes.set(true);
         self.slices_used.set(self.slices_used.get() + 1);
-        self.look(true);
-        self.yield_now();
+        self.slice.between_turns(self, || {
+            self.look(true);
+            self.yield_now();
+        });
     }
 
     /// The current green thread has woken somebody. If it computes, whoever it woke goes first, and whom that one wakes

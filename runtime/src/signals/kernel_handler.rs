@@ -117,8 +117,8 @@ fn caused_by(hub: &Hub, info: &Info) -> i32 {
 
 fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
     let signals = &hub.signals;
-    let tick = slice::is_tick(info);
-    if !tick {
+    let tick = slice::tick(info);
+    if tick.is_none() {
         // The slot is free: the handler that took the last one left all signals blocked.
         signals.ring.push(info, caused_by(hub, info));
         hub.carrier.call_attention();
@@ -141,7 +141,8 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
     if in_program {
         hub.carrier.inside.store(1, Relaxed);
         super::drain(hub);
-        let over = tick && hub.slice.is_over(hub, info);
+        let rip = context.registers.rip;
+        let over = tick.is_some_and(|tick| hub.slice.is_over(hub, tick, info, rip));
         if over && super::deliverable(hub, hub.current()) {
             // Its handlers first; the turn ends when the first of them returns or calls.
             hub.slice.end_turn(hub);
@@ -153,8 +154,8 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
             deliver::redirect(hub, context);
             hub.carrier.inside.store(0, Relaxed);
         }
-    } else if tick {
-        hub.slice.mark(hub, info);
+    } else if let Some(tick) = tick {
+        hub.slice.mark(hub, tick, info);
     } else if signals.ring.nearly_full() {
         // Nothing is lost: what comes now waits in the kernel until the ring has been read.
         signals.ring.overflowed.store(true, Relaxed);

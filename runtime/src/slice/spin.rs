@@ -1,0 +1,100 @@
+//! Threads that wait by spinning: whoever they wait for runs soon.
+//!
+//! OpenMP's barriers, spin locks and many hand-written queues spin in the belief that the other thread runs on a processor of
+//! its own. Here it cannot run before the spinner's turn is over, so a whole slice would go by for each hand-over. Such
+//! loops tell on themselves: they rest by the instruction `pause`, which takes most of their time. A tick that finds a
+//! thread there ends its turn. From then on ticks come more often, by a clock of their own, until for a while none has been
+//! of use: the clock of the slices counts CPU time, which the kernel looks at only now and then.
+
+use crate::carrier_timer;
+use crate::hub::Hub;
+use crate::{protection_keys, sys};
+use core::cell::Cell;
+
+pub(super) const MARK: usize = 0x6772_6565_6e74_696a;
+/// Between two ticks while somebody spins, ns. Each costs some 3 µs.
+const INTERVAL: i64 = 50_000;
+/// Ticks without use before they end.
+const PATIENCE: u32 = 32;
+
+/// See the module.
+pub(super) struct Spin {
+    /// The kernel's number of the timer, or -1.
+    timer: Cell<i32>,
+    ticking: Cell<bool>,
+    /// Ticks in a row that were of no use.
+    useless: Cell<u32>,
+    /// The current turn ends because its thread spins.
+    found: Cell<bool>,
+}
+
+/// Whether the program rests in a spin loop: it is at the instruction `pause`, or has just executed it. No fault may come
+/// of it, since signals are blocked: only the page is looked at that the program executes.
+fn is_pause(rip: usize) -> bool {
+    const PAUSE: [u8; 2] = [0xf3, 0x90];
+    const PAGE: usize = 4096;
+    /// Above is the kernel, and its page of old calls, which cannot be read.
+    const TOP: usize = 1 << 47;
+    let is_here = |at: usize| {
+        // SAFETY: the page is mapped, since the program executes it.
+        at / PAGE == rip / PAGE && at % PAGE < PAGE - 1 && unsafe { (at as *const [u8; 2]).read() } == PAUSE
+    };
+    rip < TOP && protection_keys::with_all_rights(|| is_here(rip) || is_here(rip.wrapping_sub(PAUSE.len())))
+}
+
+impl Spin {
+    pub(super) const fn new() -> Self {
+        Spin { timer: Cell::new(-1), ticking: Cell::new(false), useless: Cell::new(0), found: Cell::new(false) }
+    }
+
+    /// Whether the turn of the program, which a tick has found at `rip`, is to end because it only waits for another one's.
+    pub(super) fn is_found(&self, hub: &Hub, rip: usize) -> bool {
+        let found = hub.somebody_ready() && is_pause(rip);
+        if found {
+            self.found.set(true);
+            self.watch(hub);
+        }
+        found
+    }
+
+    /// A thread spins, or did so when its last turn ended.
+    pub(super) fn watch(&self, hub: &Hub) {
+        self.useless.set(0);
+        if self.ticking.get() {
+            return;
+        }
+        if self.timer.get() < 0 {
+            // Timers of a user are limited: without one, the slice's ticks must do.
+            let Ok(timer) = carrier_timer::make(hub, libc::CLOCK_MONOTONIC, MARK) else { return };
+            self.timer.set(timer);
+        }
+        self.set(INTERVAL);
+    }
+
+    fn set(&self, interval: i64) {
+        let every = libc::timespec { tv_sec: 0, tv_nsec: interval };
+        let setting = libc::itimerspec { it_interval: every, it_value: every };
+        // SAFETY: the setting is ours.
+        unsafe { sys!(libc::SYS_timer_settime, self.timer.get(), 0, &setting as *const libc::itimerspec, 0) };
+        self.ticking.set(interval != 0);
+    }
+
+    /// A tick of these was of no use.
+    pub(super) fn waste(&self) {
+        self.useless.set(self.useless.get() + 1);
+        if self.ticking.get() && self.useless.get() >= PATIENCE {
+            self.set(0);
+        }
+    }
+
+    /// Whether the turn that ends now was found spinning.
+    pub(super) fn take_found(&self) -> bool {
+        self.found.replace(false)
+    }
+
+    pub(super) fn rebuild_in_child(&self) {
+        self.timer.set(-1);
+        self.ticking.set(false);
+        self.found.set(false);
+    }
+}
