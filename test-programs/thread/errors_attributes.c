@@ -30,6 +30,7 @@ static void refused(void) {
     CHECK_RC(pthread_create(&thread, &attr, nothing, NULL), 0);
     join_thread(thread);
 
+#ifdef PTHREAD_ATTR_NO_SIGMASK_NP // since glibc 2.32
     sigset_t mask;
     CHECK_RC(pthread_attr_getsigmask_np(&attr, &mask), PTHREAD_ATTR_NO_SIGMASK_NP);
     sigemptyset(&mask);
@@ -40,6 +41,7 @@ static void refused(void) {
     CHECK_EQ(sigismember(&mask, SIGUSR2), 1);
     CHECK_RC(pthread_attr_setsigmask_np(&attr, NULL), 0);
     CHECK_RC(pthread_attr_getsigmask_np(&attr, &mask), PTHREAD_ATTR_NO_SIGMASK_NP);
+#endif
     CHECK_RC(pthread_attr_destroy(&attr), 0);
 }
 
