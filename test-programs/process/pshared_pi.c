@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-enum { PROCESSES = 4, THREADS = 3, ROUNDS = 100 };
+enum { PROCESSES = 4, THREADS = 3, ROUNDS = 300 };
 
 static struct shared {
     pthread_mutex_t lock, robust;

@@ -6,7 +6,7 @@ static sem_t turn[2];
 
 static void *play(void *arg) {
     long me = (long)arg;
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 2000; i++) {
         int mine = 1000 + (int)me * 100000 + i;
         errno = mine;
         sem_wait(&turn[me]);

@@ -34,13 +34,12 @@ static void *other(void *arg) {
 
 static long counter;
 static void *count(void *arg) {
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 200; i++) {
         CHECK_RC(pthread_mutex_lock(&mutex), 0);
         long before = counter;
-        // Each yield may cost a turn of everybody on a busy machine.
-        if (i % 25 == 0)
+        if (i % 8 == 0)
             sched_yield();
-        if (i % 50 == 0)
+        if (i % 100 == 0)
             sleep_ms(1);
         counter = before + 1;
         CHECK_RC(pthread_mutex_unlock(&mutex), 0);
@@ -65,7 +64,7 @@ static void exercise(void *owner_is_known) {
         threads[i] = spawn(count, NULL);
     for (int i = 0; i < 16; i++)
         join_thread(threads[i]);
-    CHECK_EQ(counter, 1600);
+    CHECK_EQ(counter, 3200);
     CHECK_RC(pthread_mutex_destroy(&mutex), 0);
 }
 
