@@ -148,11 +148,15 @@ fn send_rest(block: &mut Block, done: usize, rest: Rest, flags: i32) -> isize {
 fn receive_rest(block: &mut Block, done: usize, rest: Rest, flags: i32) -> isize {
     let flags = flags | libc::MSG_DONTWAIT;
     block::go_on(block, done, rest, |fd, rest| {
-        let state = block::poll_now(fd, libc::POLLPRI);
+        let state = block::poll_now(fd, libc::POLLIN | libc::POLLPRI);
         // Nor is the mark of urgent data passed in one call.
         let at_end = state & libc::POLLERR != 0 && asked(fd, libc::FIONREAD) == 0;
         if at_end || state & libc::POLLPRI != 0 && asked(fd, SIOCATMARK) != 0 {
             return 0;
+        }
+        // What comes from now on may begin with such a mark.
+        if state & !libc::POLLPRI == 0 {
+            return block::EAGAIN;
         }
         let mut header = header_of(rest);
         // SAFETY: the header is ours, the buffers are the program's.
