@@ -1,5 +1,6 @@
 """MySQLdb, a driver in C that blocks in C, in fifty Python threads, against a MariaDB on the other core."""
 
+import contextlib
 import os
 import subprocess
 
@@ -16,6 +17,26 @@ def has(module):
     return subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, timeout=60).returncode == 0
 
 
+@contextlib.contextmanager
+def server(bench):
+    """A MariaDB on the load's core, as long as the block runs: where it is, as environment variables."""
+    bench.progress("starting MariaDB")
+    # Its processes inherit the load's core. It ends when its input does.
+    place = subprocess.Popen([os.path.join(ROOT, "scripts", "mariadb"), "run", "sh", "-c", f"echo ${' $'.join(NAMES)}; read line"],
+                             env=bench.environment("native"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                             preexec_fn=bench.pinned(bench.load_core))
+    try:
+        yield dict(zip(NAMES, read_line(place).split()))
+    finally:
+        place.stdin.close()
+        try:
+            place.wait(60)
+        except subprocess.TimeoutExpired:
+            place.terminate()
+            place.wait(60)
+        end(place)
+
+
 def mysql(bench):
     if not has("MySQLdb"):
         bench.notes.append("MySQLdb is not installed: no queries")
@@ -27,13 +48,7 @@ def mysql(bench):
                   targets=[k_at_least(1.25), at_least_times(2, "gevent")])
     cpu = Figure("mysql", f"MySQLdb, {THREADS} threads: CPU time of the client per query", "ns",
                  targets=Target("0.75 × kernel threads", lambda figure: 1 / figure.middle_ratio("green") <= 0.75))
-    bench.progress("starting MariaDB")
-    # Its processes inherit the load's core. It ends when its input does.
-    place = subprocess.Popen([os.path.join(ROOT, "scripts", "mariadb"), "run", "sh", "-c", f"echo ${' $'.join(NAMES)}; read line"],
-                             env=bench.environment("native"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                             preexec_fn=bench.pinned(bench.load_core))
-    try:
-        where = dict(zip(NAMES, read_line(place).split()))
+    with server(bench) as where:
         for number, way in bench.in_turn(ways, min(bench.rounds, 5)):
             bench.progress(f"MySQLdb, {way}, {number + 1}")
             said = bench.run(way, PYTHON, os.path.join(SCRIPTS, "queries.py"), "gevent" if way == "gevent" else "mysqldb",
@@ -42,12 +57,4 @@ def mysql(bench):
                 raise Failed(f"MySQLdb, {way}: {said['kernel_threads']} kernel threads, not 1")
             rate.add(way, said["queries"] / said["wall_s"])
             cpu.add(way, said["cpu_s"] / said["queries"] * 1e9)
-    finally:
-        place.stdin.close()
-        try:
-            place.wait(60)
-        except subprocess.TimeoutExpired:
-            place.terminate()
-            place.wait(60)
-        end(place)
     return [rate, cpu]

@@ -1,6 +1,7 @@
 """Measures programs with kernel threads and with green threads, in turn.
 
     scripts/bench [--quick] [--against LIBRARY] [--set NAME=VALUE] [--realtime] [--save FOLDER] [PART...]
+    scripts/bench --profile [--save FOLDER]
     scripts/bench --redraw FOLDER
 
 PART: echo, http, syscalls, idle (servers); handover, threads, calls, startup (single operations);
@@ -14,6 +15,7 @@ memory, parked, sleepers, receivers (many threads); mysql. Without one: all of t
                     between: kernel threads suffer most from those. Needs the right to do so
   --save FOLDER     where results.json, results.tsv, results.md and speed.svg go; test-programs/bench for a full run of
                     all parts, else nowhere
+  --profile         where the time goes, sampled with perf: to the terminal, or to profiles.md in FOLDER
   --redraw FOLDER   writes the others again from results.json, without measuring
 """
 
@@ -33,6 +35,7 @@ import settings
 import crowds
 import database
 import picture
+import profiles
 import servers
 import single
 import table
@@ -102,6 +105,7 @@ def main():
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--realtime", action="store_true")
     parser.add_argument("--save")
+    parser.add_argument("--profile", action="store_true")
     parser.add_argument("--redraw")
     parser.add_argument("parts", nargs="*", metavar="PART")
     args = parser.parse_args()
@@ -122,6 +126,12 @@ def main():
         sys.exit("bench: no library to measure")
 
     bench = Bench(library, args.against, args.size, args.set)
+    if args.profile:
+        try:
+            profiles.write(bench, machine(), args.save)
+        except Failed as failure:
+            sys.exit(f"bench: {failure}")
+        return
     parts = args.parts or [name for name in PARTS if name != "mysql" or not bench.checking]
     about = machine()
     if args.realtime:
