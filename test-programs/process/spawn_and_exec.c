@@ -50,6 +50,8 @@ static void *start_programs(void *arg) {
 }
 
 int main(void) {
+    // A folder that may not be read makes it EACCES.
+    CHECK_OK(setenv("PATH", "/usr/bin:/bin", 1));
     int gate[2];
     CHECK_OK(pipe2(gate, O_CLOEXEC));
     pthread_t parked = spawn(stay_parked, &gate[0]), t[THREADS];

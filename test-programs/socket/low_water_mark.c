@@ -1,5 +1,7 @@
-// SO_RCVLOWAT: a receive waits for that many bytes, and poll reports a TCP socket readable only then.
+// SO_RCVLOWAT, with many descriptors allowed and with few: a receive waits for that many bytes, and poll reports a TCP socket readable only then.
 #include "os/channel.h"
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 static void *send_slowly(void *arg) {
     for (int i = 0; i < 10; i++) {
@@ -9,7 +11,7 @@ static void *send_slowly(void *arg) {
     return NULL;
 }
 
-int main(void) {
+static void receive_whole(void) {
     void (*const opens[])(int *) = {open_stream, open_tcp};
     for (int i = 0; i < 2; i++) {
         int end[2];
@@ -32,5 +34,20 @@ int main(void) {
         join_thread(t);
         close_both(end);
     }
+}
+
+int main(void) {
+    // The mark counts as well where few descriptors are allowed.
+    pid_t pid = fork();
+    CHECK_OK(pid);
+    if (pid == 0) {
+        CHECK_OK(setrlimit(RLIMIT_NOFILE, &(struct rlimit){16, 16}));
+        receive_whole();
+        _exit(0);
+    }
+    int status;
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+    receive_whole();
     return 0;
 }

@@ -42,21 +42,7 @@ static SURVEYED: AtomicBool = AtomicBool::new(false);
 #[cold]
 fn survey() {
     SURVEYED.store(true, Relaxed);
-    const AT_ONCE: i32 = 256;
-    // Older sockets above are rarer than what looking at every number would cost.
-    const MOST: i32 = 4096;
-    let mut polls: Vec<libc::pollfd> = Vec::with_capacity(AT_ONCE as usize);
-    for start in (0..MOST).step_by(AT_ONCE as usize) {
-        polls.clear();
-        polls.extend((start..start + AT_ONCE).map(|fd| libc::pollfd { fd, events: 0, revents: 0 }));
-        // SAFETY: the vector is ours.
-        if unsafe { sys!(libc::SYS_poll, polls.as_mut_ptr(), polls.len(), 0) } < 0 {
-            return;
-        }
-        for open in polls.iter().filter(|poll| poll.revents & libc::POLLNVAL == 0) {
-            look_at_options(open.fd);
-        }
-    }
+    super::fds::open_numbers().into_iter().for_each(look_at_options);
 }
 
 fn look_at_options(fd: i32) {

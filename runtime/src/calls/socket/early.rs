@@ -11,8 +11,6 @@ use crate::sys;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 
 const NUMBERS: usize = 256;
-/// Numbers above are not looked at for duplicates: who has so many descriptors before the first thread is rare.
-const MOST: usize = 4096;
 
 /// The inode of what was made at each number; 0 if nothing.
 static MADE: [AtomicU64; NUMBERS] = [const { AtomicU64::new(0) }; NUMBERS];
@@ -114,20 +112,7 @@ fn has_upper_protocol(fd: i32) -> bool {
 
 /// The sockets and pipes that are open, by number.
 fn open_inodes() -> Vec<(usize, u64)> {
-    const AT_ONCE: usize = 256;
-    let mut open = Vec::new();
-    for start in (0..MOST).step_by(AT_ONCE) {
-        let ask = |fd: usize| libc::pollfd { fd: fd as i32, events: 0, revents: 0 };
-        let mut polls: Vec<libc::pollfd> = (start..start + AT_ONCE).map(ask).collect();
-        // SAFETY: the vector is ours.
-        if unsafe { sys!(libc::SYS_poll, polls.as_mut_ptr(), polls.len(), 0) } < 0 {
-            // No more numbers than that may be open.
-            polls.truncate(0);
-        }
-        let there = polls.iter().filter(|poll| poll.revents & libc::POLLNVAL == 0);
-        open.extend(there.map(|poll| (poll.fd as usize, inode(poll.fd as usize))));
-    }
-    open
+    crate::calls::fds::open_numbers().into_iter().map(|fd| (fd as usize, inode(fd as usize))).collect()
 }
 
 /// Whether there is, or has been, a child process, or there may have been one without our learning of it.
