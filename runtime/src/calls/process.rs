@@ -10,12 +10,15 @@ use crate::{robust, scheduling, signals, stack_pool, sys, user};
 use core::mem::offset_of;
 use core::sync::atomic::Ordering::Relaxed;
 
+/// For clone3 only: the child begins with the default action wherever its parent has a handler.
+const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
+
 /// A clone or clone3 that is not one of libc's threads.
 pub fn clone(hub: &'static Hub, frame: &mut Frame, flags: u64) -> Outcome {
     let has = |flag: i32| flags & flag as u64 != 0;
     hub.reactor.forget_private();
     if !has(libc::CLONE_VM) {
-        return do_fork(hub, frame, has(libc::CLONE_FILES));
+        return do_fork(hub, frame, flags);
     }
     if has(libc::CLONE_VFORK) {
         before_vfork(hub);
@@ -49,12 +52,13 @@ pub fn after_vfork(hub: &Hub) {
 
 pub fn fork(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     hub.reactor.forget_private();
-    do_fork(hub, frame, false)
+    do_fork(hub, frame, 0)
 }
 
 /// Makes the system call here: the child gets a copy of this stack and goes on from here with the hub made anew. If the
 /// program gave the child a stack, the child moves there on its way out: the memory is a copy either way.
-fn do_fork(hub: &'static Hub, frame: &mut Frame, same_files: bool) -> Outcome {
+fn do_fork(hub: &'static Hub, frame: &mut Frame, flags: u64) -> Outcome {
+    let same_files = flags & libc::CLONE_FILES as u64 != 0;
     let [mut a, mut b, c, d, e, f] = frame.args();
     let mut own_stack = None;
     let mut args = Vec::new();
@@ -82,6 +86,9 @@ fn do_fork(hub: &'static Hub, frame: &mut Frame, same_files: bool) -> Outcome {
     if result == 0 {
         // SAFETY: we are the child's only thread, and this is the first thing it does.
         unsafe { hub.rebuild_in_child(same_files) };
+        if flags & CLONE_CLEAR_SIGHAND != 0 {
+            signals::action::cleared_in_child();
+        }
         if let Some(stack) = own_stack {
             frame.rsp = stack;
         }

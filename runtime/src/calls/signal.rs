@@ -1,7 +1,7 @@
 //! Signals as calls: actions, masks, sending to threads, and waiting.
 
 use super::Outcome::{self, Done, Pass};
-use super::{credentials, deadline_in, error, read_timespec, Reason, ERESTARTNOHAND};
+use super::{credentials, deadline_in, error, ids, read_timespec, Reason, ERESTARTNOHAND};
 use crate::fd_table::READ;
 use crate::frame::Frame;
 use crate::green_thread::{Green, Waiting, Wake};
@@ -167,8 +167,24 @@ fn send_to(hub: &'static Hub, tid: i32, signal: i32, info: impl FnOnce() -> Resu
 }
 
 fn pass_to_carrier(hub: &Hub, signal: i32) -> Outcome {
+    signals::may_end_process(hub, signal);
     // SAFETY: SIGKILL and SIGSTOP act on the whole process, whichever thread they name.
     Done(unsafe { sys!(libc::SYS_tgkill, hub.pid.load(Relaxed), hub.tid.load(Relaxed), signal) })
+}
+
+/// kill and rt_sigqueueinfo: the kernel's, which delivers to the carrier, but a signal to this very process may end it.
+pub fn kill(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let (target, signal) = (frame.rdi as i32, frame.rsi as i32);
+    let here = match target {
+        0 => true,
+        // A group. SAFETY: asks only.
+        i32::MIN..=-1 => -(target as isize) == unsafe { sys!(libc::SYS_getpgid, 0) },
+        _ => target == hub.pid.load(Relaxed) || hub.by_tid(target).is_some(),
+    };
+    if here {
+        signals::may_end_process(hub, signal);
+    }
+    ids::of_process(hub, frame)
 }
 
 pub fn tgkill(hub: &'static Hub, frame: &mut Frame) -> Outcome {

@@ -42,7 +42,8 @@ pub fn clone3(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 /// clone: as clone3, with the arguments in registers.
 pub fn clone(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    let flags = (frame.rdi as u64) & !0xff;
+    // The kernel looks at 32 bits.
+    let flags = u64::from(frame.rdi as u32) & !0xff;
     if is_libc_thread(frame, flags) {
         let args = CloneArgs {
             flags,

@@ -166,6 +166,8 @@ pub(super) const ROWS: &[Row] = &[
     row(libc::SYS_rt_sigprocmask, Always, signal::rt_sigprocmask),
     row(libc::SYS_rt_sigpending, Always, signal::rt_sigpending),
     row(libc::SYS_sigaltstack, Always, signal::sigaltstack),
+    row(libc::SYS_kill, Always, signal::kill),
+    row(libc::SYS_rt_sigqueueinfo, Always, signal::kill),
     shared(libc::SYS_tkill, Always, signal::tkill, signal::tkill_foreign),
     shared(libc::SYS_tgkill, Always, signal::tgkill, signal::tgkill_foreign),
     row(libc::SYS_rt_tgsigqueueinfo, Always, signal::rt_tgsigqueueinfo),
@@ -178,8 +180,6 @@ pub(super) const ROWS: &[Row] = &[
     row(libc::SYS_timer_getoverrun, Always, timer::timer_getoverrun),
     row(libc::SYS_timer_delete, Always, timer::timer_delete),
     // a thread's id that stands for its process
-    row(libc::SYS_kill, Always, ids::of_process),
-    row(libc::SYS_rt_sigqueueinfo, Always, ids::of_process),
     row(libc::SYS_getpgid, Always, ids::of_process),
     row(libc::SYS_getsid, Always, ids::of_process),
     row(libc::SYS_process_vm_readv, Always, ids::of_process),

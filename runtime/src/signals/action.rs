@@ -144,6 +144,18 @@ pub(super) fn take_over() {
     }
 }
 
+/// In a child that was made with CLONE_CLEAR_SIGHAND: the kernel has taken all handlers away, ours among them.
+pub(crate) fn cleared_in_child() {
+    for signal in (1..=64).filter(|signal| super::UNBLOCKABLE & bit(*signal) == 0) {
+        if get(signal).is_handler() {
+            note(signal, Action::DEFAULT);
+        }
+        if FAULTS & bit(signal) != 0 {
+            install(signal, &for_kernel(signal, &get(signal)));
+        }
+    }
+}
+
 /// Makes sure that our handler takes SIGSETXID, with which helper threads are interrupted.
 pub(crate) fn catch_setxid() {
     let ours = for_kernel(libc::SIGSEGV, &Action::DEFAULT);

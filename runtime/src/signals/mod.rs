@@ -15,8 +15,8 @@ mod routing;
 pub use action::Action;
 pub use pending::Pending;
 use routing::end_by;
-pub(crate) use routing::hand_back;
 pub use routing::{die, drain, info_of_tkill, send};
+pub(crate) use routing::{hand_back, may_end_process};
 
 use crate::green_thread::Green;
 use crate::hub::Hub;

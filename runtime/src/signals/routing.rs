@@ -98,6 +98,23 @@ pub fn send(hub: &Hub, green: &Green, info: &Info) {
     give(hub, green, info);
 }
 
+/// The process sends itself a signal that the kernel is to deliver: if that ends it, nobody will look at its locks later.
+pub(crate) fn may_end_process(hub: &Hub, signal: i32) {
+    const INIT: i32 = 1; // whom its own signals don't end
+    let fatal = match signal {
+        libc::SIGKILL => true,
+        1..=64 => {
+            let open = hub.signals.kernel_mask() & bit(signal) == 0;
+            let harmless = action::default_is_ignore(signal) || action::default_is_stop(signal);
+            open && action::get(signal).is_default() && !harmless
+        }
+        _ => false,
+    };
+    if fatal && hub.pid.load(Relaxed) != INIT {
+        crate::robust::process_ends(hub);
+    }
+}
+
 /// Lets the kernel carry out the default action of a fatal signal. Returns if a tracer keeps it from the process, which then
 /// goes on as if there had been none.
 pub(super) fn end_by(hub: &Hub, signal: i32) {
