@@ -2,7 +2,7 @@
 
 use super::thread::CloneArgs;
 use super::Outcome::{self, Done, Pass};
-use super::Reason;
+use super::{error, Reason};
 use crate::carrier::{SHARED_TLS, VFORK_CHILD};
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -124,13 +124,22 @@ pub fn exit_group(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
 /// Whether an execve is about to succeed, as far as one look tells: execvp tries every folder of the path.
 fn looks_executable(frame: &Frame) -> bool {
     const SYS_FACCESSAT2: i64 = 439;
+    const NOT_THERE: isize = error(libc::ENOSYS);
+    const FORBIDDEN: isize = error(libc::EPERM);
     let [directory, path, flags] = match frame.number as i64 {
         libc::SYS_execveat => [frame.rdi, frame.rsi, frame.r8],
         _ => [libc::AT_FDCWD as usize, frame.rdi, 0],
     };
-    let flags = flags | libc::AT_EACCESS as usize;
+    let effective = flags | libc::AT_EACCESS as usize;
     // SAFETY: the program's own path.
-    unsafe { sys!(SYS_FACCESSAT2, directory, path, libc::X_OK, flags) == 0 }
+    match unsafe { sys!(SYS_FACCESSAT2, directory, path, libc::X_OK, effective) } {
+        // Before Linux 5.8, or under a filter that does not know the call.
+        NOT_THERE | FORBIDDEN if flags == 0 => {
+            // SAFETY: as above.
+            unsafe { sys!(libc::SYS_faccessat, directory, path, libc::X_OK) == 0 }
+        }
+        result => matches!(result, 0 | NOT_THERE | FORBIDDEN),
+    }
 }
 
 /// execve and execveat: the new program inherits the mask of the thread that calls.
