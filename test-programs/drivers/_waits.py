@@ -7,6 +7,8 @@ def run(name):
     green = _greenlets.use(name)
     import _socket
     import ctypes
+    import gc
+    import greenpatch
     import os
     import select
     import socket
@@ -14,6 +16,11 @@ def run(name):
     from _check import check, check_eq, eventually, kernel_threads
 
     libc = ctypes.CDLL(None, use_errno=True)
+    if name == "gevent":
+        import gevent._hub_local
+        check(gevent._hub_local.get_hub_if_exists() is None, "importing greenpatch.gevent made a hub")
+        # Without one, there is nobody else to run.
+        check_eq(libc.usleep(1000), 0)
     turns = [0]
 
     def count_turns():
@@ -161,5 +168,29 @@ def run(name):
         check(0.2 <= done[1] < 9, f"50 sleeps of 0.2 s in another thread took {done[1]:.2f} s")
         # It has ended with its thread; this one's goes on.
         check_others_run("usleep", libc.usleep, 20000)
+
+    # A thread's registration ends with the thread, and whoever collects what is left of it keeps his own; so does the child
+    # of a fork, where all other threads are gone.
+    def registers(ends):
+        greenpatch.register(lambda *_: greenpatch.PASS)
+        done.append(1)
+        while not ends:
+            original_sleep(0.001)
+
+    del done[:]
+    ends, before_them = [], kernel_threads()
+    for _ in range(5):
+        start(registers, (ends,))
+    eventually(lambda: len(done) == 5 or green.sleep(0.001), "threads that register")
+    pid = os.fork()
+    if pid == 0:
+        gc.collect()
+        os._exit(0 if greenpatch.is_patched("socket") else 1)
+    check_eq(os.waitpid(pid, 0), (pid, 0), "the child of a fork")
+    ends.append(True)
+    eventually(lambda: kernel_threads() <= before_them or green.sleep(0.001), "threads that registered do not end")
+    gc.collect()
+    check(greenpatch.is_patched("socket"), "another thread's end ended this one's registration")
+    check_others_run("usleep", libc.usleep, 20000)
     green.kill(others)
     print("ok")

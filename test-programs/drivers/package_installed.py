@@ -39,7 +39,10 @@ def left_behind():
 
 before = left_behind()
 run(sys.executable, "-m", "venv", "--system-site-packages", environment)
-# No network: setuptools is the system's.
+# No network: setuptools, gevent and eventlet are this interpreter's, which may itself be that of an environment.
+site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+with open(os.path.join(site, "outside.pth"), "w") as file:
+    file.write(os.path.dirname(setuptools.__path__[0]) + "\n")
 run(python, "-m", "pip", "install", "--no-index", "--no-build-isolation", "--no-deps", "--quiet", PACKAGE, GREENPATCH_LIBRARY=LIBRARY)
 check_eq(left_behind(), before, "what lies in the checkout")
 library = run(python, "-m", "greenpatch", "--print").strip()

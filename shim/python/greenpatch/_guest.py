@@ -49,6 +49,9 @@ _KEY = "greenpatch"
 _find_thread_dict = ctypes.pythonapi.PyThreadState_GetDict
 # A borrowed reference, which ctypes would take for one of its own.
 _find_thread_dict.restype = ctypes.c_void_p
+# gevent's and eventlet's get_ident() tells greenlets apart.
+_current_thread = ctypes.pythonapi.PyThread_get_thread_ident
+_current_thread.restype = ctypes.c_ulong
 
 
 def _thread_dict() -> Dict[str, _Guest]:
@@ -59,17 +62,13 @@ def _thread_dict() -> Dict[str, _Guest]:
 
 class _Guest:
     """What one kernel thread has registered. It lives in the thread state's own dictionary, since threading.local may be
-    patched to be a greenlet's; as that is emptied when the thread ends, the registration ends with it."""
+    patched to be a greenlet's; as that is emptied when the thread ends, the registration ends with it. So nothing that
+    this holds may refer to it: the collector runs in any thread."""
 
-    def __init__(self, wait: Wait, is_hub: Callable[[], bool], later: Optional[Callable[[Callable[[], None]], None]]) -> None:
-        self._wait = wait
-        self._is_hub = is_hub
-        self._later = later
-        # The frame that is to raise an exception as soon as it runs again.
-        self._raising: Optional[FrameType] = None
+    def __init__(self, callback: _Callback) -> None:
+        self._thread: Optional[int] = None
         # Must live as long as it may be called.
-        self._function = WaitFunction(self._called)
-        self._registered = False
+        self._function = WaitFunction(callback.called)
 
     def begin(self) -> None:
         function = guest_function("greenpatch_guest")
@@ -77,19 +76,34 @@ class _Guest:
         ctypes.set_errno(0)
         if function(self._function, None) != 0:
             raise NotLoadedError(_refusal(ctypes.get_errno()))
-        self._registered = True
+        self._thread = _current_thread()
 
     def end(self) -> None:
-        if self._registered:
-            self._registered = False
+        thread, self._thread = self._thread, None
+        if thread == _current_thread():
             function = guest_function("greenpatch_guest")
             function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_void_p], ctypes.c_int
             function(None, None)
+        elif thread is not None:
+            # In the child of a fork, or at the interpreter's end: that thread is gone, or may still come to wait. Only it
+            # could end its registration.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._function))
 
     def __del__(self) -> None:
         self.end()
 
-    def _called(self, fd: int, events: int, timeout_ns: int, _data: Optional[int]) -> int:
+
+class _Callback:
+    """The code of a callback, and what it keeps from one call to the next."""
+
+    def __init__(self, wait: Wait, is_hub: Callable[[], bool], later: Optional[Callable[[Callable[[], None]], None]]) -> None:
+        self._wait = wait
+        self._is_hub = is_hub
+        self._later = later
+        # The frame that is to raise an exception as soon as it runs again.
+        self._raising: Optional[FrameType] = None
+
+    def called(self, fd: int, events: int, timeout_ns: int, _data: Optional[int]) -> int:
         """The callback. No exception may leave it."""
         # What the hub itself waits for must not fail.
         answer = PASS
@@ -169,7 +183,7 @@ def register(
     Raises NotLoadedError with the reason if the library can't do it.
     """
     unregister()
-    guest = _Guest(wait, is_hub, later)
+    guest = _Guest(_Callback(wait, is_hub, later))
     guest.begin()
     _thread_dict()[_KEY] = guest
 

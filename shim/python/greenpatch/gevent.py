@@ -26,9 +26,17 @@ _READ, _WRITE = 1, 2
 
 
 def _is_hub() -> bool:
-    # Without a hub there is nobody to switch to.
+    # Without a hub there is nobody to switch to. None is made for this: where gevent has one, it does other things as well
+    # in its own way, as closing descriptors.
     hub = get_hub_if_exists()
-    return hub is None or getcurrent() is hub
+    if hub is None:
+        return True
+    if getcurrent() is not hub:
+        return False
+    fileno = getattr(hub.loop, "fileno", lambda: None)()
+    if fileno is not None:
+        pass_descriptor(fileno)
+    return True
 
 
 def _wait(fd: int, events: int, timeout: Optional[float]) -> int:
@@ -66,9 +74,6 @@ def install() -> None:
     Raises greenpatch.NotLoadedError if the library is not preloaded, or cannot serve this thread.
     """
     register(_wait, _is_hub, _later)
-    fileno = getattr(gevent.get_hub().loop, "fileno", lambda: None)()
-    if fileno is not None:
-        pass_descriptor(fileno)
 
 
 install()
