@@ -7,9 +7,10 @@ use super::bytes;
 use super::eh_frame::landing_pads;
 use super::insn::{self, Flow, Insn};
 use super::objects::Object;
+use super::stone;
 use super::targets::{self, Sensitive};
 
-const SYSCALL_LEN: usize = 2;
+pub const SYSCALL_LEN: usize = 2;
 /// Length of `jmp rel32`.
 pub const JUMP: usize = 5;
 /// More preceding or following instructions than this are never needed: each has a byte at least.
@@ -44,6 +45,8 @@ pub struct Window {
     pub number: Option<i64>,
     /// The bytes of `range` as they are.
     pub code: Vec<u8>,
+    /// Where the jump lies, if not in `range` (variant C).
+    pub stone: Option<usize>,
 }
 
 impl Window {
@@ -129,13 +132,29 @@ pub fn windows(object: &Object, known: impl Fn(usize) -> bool) -> Found {
         targets::collect(object, &mut sensitive, &decoded);
     }
     found.windows.reserve_exact(sites.len());
+    let mut free = 0;
     for site in sites {
-        match window(object, &site, &sensitive) {
+        match window(object, &site, &sensitive).or_else(|reason| by_stone(object, &site, &mut free).ok_or(reason)) {
             Ok(window) => found.windows.push(window),
             Err(reason) => found.skipped.push((site.syscall, reason)),
         }
     }
     found
+}
+
+/// Variant C. What is before `free` is in use.
+fn by_stone(object: &Object, site: &Neighbourhood, free: &mut usize) -> Option<Window> {
+    let stone = stone::behind(object, site.syscall, *free)?;
+    *free = stone + JUMP;
+    Some(Window {
+        range: site.syscall..site.syscall + SYSCALL_LEN,
+        syscall: site.syscall,
+        before: Vec::new(),
+        after: Vec::new(),
+        number: site.number,
+        code: object.bytes(site.syscall, SYSCALL_LEN)?.to_vec(),
+        stone: Some(stone),
+    })
 }
 
 /// The code around `address` that decoding may begin and end with.
@@ -246,6 +265,7 @@ fn window(object: &Object, site: &Neighbourhood, sensitive: &Sensitive) -> Resul
         after: site.after[..count].to_vec(),
         number: site.number,
         code: code.to_vec(),
+        stone: None,
     })
 }
 
@@ -264,5 +284,6 @@ pub fn plain_window(object: &Object, syscall: usize) -> Option<Window> {
         after: Vec::new(),
         number: number.try_into().ok().map(|bytes| i32::from_le_bytes(bytes).into()),
         code,
+        stone: None,
     })
 }

@@ -11,6 +11,7 @@ use super::bytes;
 use super::find::{self, Window, JUMP};
 use super::memory::{self, Area};
 use super::objects::{self, Kind, Object, Segment};
+use super::stone;
 use super::stub::{self, Record, INT3, STUB_ALIGN, STUB_LIMIT};
 use super::{publish, site_at, Entries, Report, SitesError, Table};
 
@@ -146,8 +147,8 @@ fn forget_unloaded(seen: &mut Vec<Seen>, objects: &[Object]) {
 fn is_in_place(table: &Table) -> bool {
     table.records.first().is_none_or(|record| {
         // SAFETY: the object is mapped, so its text can be read.
-        let there = unsafe { (record.window.start as *const [u8; JUMP]).read_unaligned() };
-        stub::jump(record.window.start, record.stub.start) == Ok(there)
+        let there = unsafe { (record.jump as *const [u8; JUMP]).read_unaligned() };
+        stub::jump(record.jump, record.stub.start) == Ok(there)
     })
 }
 
@@ -280,11 +281,15 @@ impl Plans {
         // From here to the end nothing may allocate: the allocator's system calls may be made
         // by the very code that is being changed.
         for record in self.plans.iter().flat_map(|plan| plan.records) {
-            if let Ok(jump) = stub::jump(record.window.start, record.stub.start) {
-                // SAFETY: the text is writable now; the rest is the caller's promise.
-                unsafe { replace(&record.window, jump) };
-                self.report.redirected += 1;
+            let Ok(jump) = stub::jump(record.jump, record.stub.start) else { continue };
+            let place = if record.has_stone() { record.jump..record.jump + JUMP } else { record.window.clone() };
+            // SAFETY: the text is writable now, and a stone is padding; the rest is the caller's promise.
+            unsafe { replace(&place, jump) };
+            if let (true, Some(step)) = (record.has_stone(), stone::short_jump(record.window.start, record.jump)) {
+                // SAFETY: as above; the stone is in place.
+                unsafe { memory::replace_short(record.window.start, step) };
             }
+            self.report.redirected += 1;
         }
         // SAFETY: back to what the program headers say; nothing writes there any more.
         unsafe { lock(self.plans.iter().flat_map(|plan| &plan.segments)) };

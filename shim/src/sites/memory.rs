@@ -194,6 +194,15 @@ pub unsafe fn replace_while_running(window: &Range<usize>, jump: [u8; JUMP]) {
     }
 }
 
+/// Writes a jump of two bytes, as [`replace_while_running`] does.
+///
+/// # Safety
+/// The two bytes at `at` are writable text, and one instruction.
+pub unsafe fn replace_short(at: usize, jump: [u8; 2]) {
+    // SAFETY: the caller's promise. A store of two bytes within a line is seen whole.
+    unsafe { (at as *mut u16).write_unaligned(u16::from_le_bytes(jump)) };
+}
+
 /// # Safety
 /// `address` is writable.
 unsafe fn exchange(address: usize, value: u16) {

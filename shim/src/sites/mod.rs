@@ -15,6 +15,7 @@ mod insn;
 mod install;
 mod memory;
 mod objects;
+mod stone;
 mod stub;
 mod targets;
 #[cfg(test)]
@@ -105,6 +106,8 @@ struct Table {
     stubs: Range<usize>,
     /// Sorted by `site.syscall`, and (the same order) by stub.
     records: &'static [Record],
+    /// Those whose jump is not in their window; hardly any.
+    stones: &'static [&'static Record],
     /// Cleared when the object has been unloaded: its addresses may come back as another object.
     live: AtomicBool,
 }
@@ -122,8 +125,15 @@ fn tables() -> impl Iterator<Item = &'static Table> {
 
 /// Makes a table visible to the look-ups. Callers hold the installation lock.
 fn publish(text: Range<usize>, stubs: Range<usize>, records: &'static [Record]) -> &'static Table {
-    let table: &'static mut Table =
-        Box::leak(Box::new(Table { next: newest(), text, stubs, records, live: AtomicBool::new(true) }));
+    let stones: Vec<_> = records.iter().filter(|record| record.has_stone()).collect();
+    let table: &'static mut Table = Box::leak(Box::new(Table {
+        next: newest(),
+        text,
+        stubs,
+        records,
+        stones: stones.leak(),
+        live: AtomicBool::new(true),
+    }));
     TABLES.store(table, Ordering::Release);
     table
 }
@@ -143,11 +153,15 @@ pub fn site_at(syscall_address: usize) -> Option<&'static Site> {
     record_before(syscall_address).map(|record| &record.site).filter(|site| site.syscall == syscall_address)
 }
 
-/// If `rip` lies in a stub: its site, and the address in the original text that `rip` stands for.
+/// If `rip` lies in a stub (or is the jump to one): its site, and the address in the original text that `rip` stands for.
 /// The original address is for eyes (a ucontext, an unwinder): inside a window the bytes there are
 /// no longer what they were, so go on at `rip` or at [`stub_address`] of it. Async-signal-safe.
 pub fn in_stub(rip: usize) -> Option<(&'static Site, usize)> {
-    let table = tables().find(|t| t.stubs.contains(&rip))?;
+    let Some(table) = tables().find(|t| t.stubs.contains(&rip)) else {
+        let mut stones = tables().filter(|t| t.live.load(Ordering::Relaxed)).flat_map(|t| t.stones);
+        let record = stones.find(|record| record.jump == rip)?;
+        return Some((&record.site, record.site.syscall));
+    };
     let after = table.records.partition_point(|r| r.stub.start <= rip);
     let record = table.records.get(after.checked_sub(1)?)?;
     if !record.stub.contains(&rip) {

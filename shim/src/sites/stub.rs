@@ -33,6 +33,17 @@
 //! With three or four bytes before it nothing behind it is copied, and the native return address
 //! stays an instruction.
 //!
+//! # Variant C: branches lead right before and right behind it
+//!
+//! ```text
+//!   as compiled                    patched                         stub
+//!   jnz  interrupted               jnz  interrupted
+//!   syscall           window       jmp  stone  ──▶ jmp stub ────▶  redo, pass and resume as in variant B
+//!   end: cmp …                     end: cmp …     ◀──────────────  jmp  back
+//! ```
+//!
+//! The window is the instruction alone. The jump to the stub lies in the padding behind the function, the *stone* (`stone.rs`).
+//!
 //! # What the entry may rely on
 //!
 //! At `redo`, and so at the entry, all registers but `rcx` are as they were at the instruction,
@@ -94,6 +105,8 @@ pub struct Record {
     pub site: Site,
     pub window: Range<usize>,
     pub stub: Range<usize>,
+    /// Where the jump to the stub lies: at the window's start, or the stone.
+    pub jump: usize,
     pieces: [Piece; PIECES],
     count: usize,
 }
@@ -104,9 +117,14 @@ impl Record {
         site: Site { pass: 0, resume: 0, redo: 0, syscall: 0, flags: 0 },
         window: 0..0,
         stub: 0..0,
+        jump: 0,
         pieces: [Piece { stub: 0, original: 0 }; PIECES],
         count: 0,
     };
+
+    pub fn has_stone(&self) -> bool {
+        self.jump != self.window.start
+    }
 
     /// The address in the original text of what runs at `rip`, an address in this stub.
     pub fn original_of(&self, rip: usize) -> usize {
@@ -149,6 +167,7 @@ pub fn build(
 ) -> Result<Vec<u8>, &'static str> {
     *record = Record::EMPTY;
     record.window = window.range.clone();
+    record.jump = window.stone.unwrap_or(window.range.start);
     let start = window.range.start;
     let (before, after) = window.code.split_at(window.code.len().min(window.syscall - start));
     let after = after.get(SYSCALL.len()..).unwrap_or_default();

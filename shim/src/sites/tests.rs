@@ -22,12 +22,29 @@ global_asm!(
     "greenpatch_test_sites_answer:",
     "mov eax, 4711",
     "jmp [rcx + 8]",
+    // getpid, with labels around the instruction and branches to both.
+    ".p2align 4",
+    ".globl greenpatch_test_sites_between_labels",
+    ".hidden greenpatch_test_sites_between_labels",
+    "greenpatch_test_sites_between_labels:",
+    ".cfi_startproc",
+    "mov eax, 39",
+    "jmp 2f",
+    "2: syscall",
+    "3: ret",
+    "js 2b",
+    "js 3b",
+    "ret",
+    ".cfi_endproc",
+    ".p2align 4, 0xcc",
+    ".skip 16, 0x90",
     ".popsection",
 );
 
 extern "C" {
     fn greenpatch_test_sites_entry();
     fn greenpatch_test_sites_answer();
+    fn greenpatch_test_sites_between_labels() -> i64;
 }
 
 /// Goes on at `site.pass`.
@@ -160,6 +177,30 @@ fn branches_on_both_sides_leave_no_window() {
     let parts: &[&[u8]] = &[&MOV_GETPID, &SYSCALL, &[RET, 0x78, 0xfb, 0x78, 0xfb, RET]];
     let reason = Code::new(parts).window().expect_err("no window");
     assert_eq!(reason, "branches lead into the instructions around it");
+}
+
+#[test]
+fn a_stone_behind_the_function_takes_the_jump() {
+    let function = greenpatch_test_sites_between_labels as *const () as usize;
+    let syscall = function + 7;
+    let objects = objects::loaded();
+    let own = objects.iter().find(|object| object.kind == Kind::Own).expect("this program");
+    let mut windows = find::windows(own, |_| false).windows;
+    windows.retain(|window| window.syscall == syscall);
+    assert_eq!(windows[0].range, syscall..syscall + 2);
+    let stone = windows[0].stone.expect("a stone");
+    assert_eq!(stone, function + 15);
+    let _installing = seen();
+    let mut plans = Plans::new(super::Entries { libc: answering(), wide: answering() });
+    plans.add(own, &windows).expect("room");
+    // SAFETY: nobody else runs this function.
+    unsafe { plans.commit(memory::replace) }.expect("permission");
+    // SAFETY: as declared.
+    assert_eq!(unsafe { greenpatch_test_sites_between_labels() }, 4711);
+    let (site, original) = in_stub(stone).expect("a stone");
+    assert_eq!((site.syscall, original), (syscall, syscall));
+    assert_eq!(in_stub(site.resume).map(|(_, original)| original), Some(syscall + 2));
+    assert_eq!(stub_address(syscall), Some(site.redo));
 }
 
 #[test]
