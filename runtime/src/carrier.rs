@@ -97,6 +97,8 @@ pub struct Carrier {
     /// Non-zero if the last call was a read or write that was the kernel's since nobody else can run, and nothing has come
     /// to the dispatcher or to the signal handler since: what follows of that kind passes at the entry.
     pub alone: AtomicU32,
+    /// The end of some kilobytes that serve as a stack for what is done inside, at once and without a call to anybody.
+    pub spare_stack: core::cell::Cell<usize>,
     /// Written by whoever is inside.
     pub entering: core::cell::UnsafeCell<Entering>,
 }
@@ -127,6 +129,7 @@ impl Carrier {
             attention: AtomicU32::new(0),
             wary: AtomicU32::new(0),
             alone: AtomicU32::new(0),
+            spare_stack: core::cell::Cell::new(0),
             entering: core::cell::UnsafeCell::new(Entering {
                 to: 0,
                 from: core::ptr::null(),

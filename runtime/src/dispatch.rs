@@ -6,7 +6,7 @@ mod rows;
 pub(crate) use descriptors::names_descriptor;
 pub(crate) use rows::{SYS_FUTEX_REQUEUE, SYS_FUTEX_WAKE, SYS_IO_PGETEVENTS};
 
-use crate::calls::{self, names, thread, Call, Outcome, Reason};
+use crate::calls::{self, names, readiness, thread, Call, Outcome, Reason};
 use crate::carrier::{NO_TIMER, SHARED_TLS, VFORK_CHILD};
 use crate::config::Config;
 use crate::frame::Frame;
@@ -99,6 +99,7 @@ pub fn open(config: &Config) {
         }
     }
     descriptors::open();
+    readiness::note_personality();
 }
 
 /// Opens the rows of a process in which nobody is a green thread but kernel threads may be guests.

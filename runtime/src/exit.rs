@@ -11,7 +11,7 @@
 //!  gp_enter  (r12 = carrier)   copies `Carrier::entering` to the program's stack and jumps to the handler: from then
 //!                              on the stack looks as if the kernel had called the handler, with nothing of ours on it
 //!  gp_restorer                 where a handler returns to: gives the mask back and lets the kernel's rt_sigreturn
-//!                              restore all registers at once
+//!                              restore all registers at once; gp_alt_restorer does so for a frame on an alternate stack
 //! ```
 //!
 //! `gp_restorer` describes itself to unwinders as a signal frame (DWARF: CFA and registers are read from the ucontext
@@ -45,6 +45,8 @@ global_asm!(
 .hidden gp_enter_attention
 .hidden gp_restorer
 .hidden gp_restorer_again
+.hidden gp_alt_restorer
+.hidden gp_move_frame
 .hidden gp_kernel_restorer
 .hidden gp_preempt
 .hidden gp_preempted
@@ -62,6 +64,7 @@ global_asm!(
 .globl gp_enter_attention
 .globl gp_restorer
 .globl gp_restorer_again
+.globl gp_alt_restorer
 .globl gp_kernel_restorer
 .globl gp_preempt
 .globl gp_sigreturn_check
@@ -254,6 +257,19 @@ gp_sigreturn_check:
     syscall
 gp_sigreturn_end:
     ud2
+    nop
+# As gp_restorer, for a frame on an alternate stack, which the program may have taken its rights from meanwhile: the
+# kernel only reads it. Nothing is written there; the frame moves to a stack of ours first.
+gp_alt_restorer:
+    mov rsi, rsp
+    mov r12, [rip + gp_tls@GOTTPOFF]
+    mov r12, fs:[r12]
+    mov dword ptr [r12], 1
+    mov rsp, [r12 + {spare_stack}]
+    mov rdi, r12
+    call gp_move_frame
+    mov rbx, rax
+    jmp gp_restorer_again
     .cfi_endproc
 .size gp_restorer,.-gp_restorer
 
@@ -290,6 +306,7 @@ gp_kernel_restorer:
     eflags = const offset_of!(Frame, flags),
     carrier = const offset_of!(Frame, carrier),
     attention = const offset_of!(Carrier, attention),
+    spare_stack = const offset_of!(Carrier, spare_stack),
     rights = const crate::protection_keys::DEFAULT,
     to = const offset_of!(Carrier, entering) + offset_of!(Entering, to),
     from = const offset_of!(Carrier, entering) + offset_of!(Entering, from),
@@ -325,6 +342,7 @@ extern "C" {
     fn gp_restorer();
     fn gp_preempt();
     fn gp_restorer_again();
+    fn gp_alt_restorer();
     fn gp_sigreturn_check();
     fn gp_sigreturn_end();
     fn gp_start_frame();
@@ -343,6 +361,11 @@ pub(crate) fn preempted() -> usize {
 /// The return address of every handler that we call.
 pub(crate) fn restorer() -> usize {
     gp_restorer as *const () as usize
+}
+
+/// The same for handlers on an alternate stack.
+pub(crate) fn alt_restorer() -> usize {
+    gp_alt_restorer as *const () as usize
 }
 
 static ENTRY_BEGIN: AtomicUsize = AtomicUsize::new(0);

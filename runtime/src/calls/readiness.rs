@@ -1,13 +1,37 @@
 //! What poll, select and epoll_wait have in common: timeouts, temporary signal masks, and the wait itself.
 
-use super::{error, read_timespec, write_timespec, ERESTARTNOHAND, ERESTARTSYS, FOREVER};
+use super::Outcome::{self, Done, Pass};
+use super::{error, read_timespec, write_timespec, Reason, ERESTARTNOHAND, ERESTARTSYS, FOREVER};
 use crate::frame::Frame;
 use crate::green_thread::{Waiting, Wake};
 use crate::hub::Hub;
 use crate::reactor::{CannotWait, FdWaiter};
 use crate::user;
 use crate::{guest, offload, signals, sys};
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// The kernel keeps it for each thread; here it is the process's.
+static STICKY_TIMEOUTS: AtomicBool = AtomicBool::new(false);
+/// personality(2) changes nothing when it is given this.
+const ASK: usize = 0xffff_ffff;
+
+/// Notes what of the process's personality concerns calls of ours.
+pub(crate) fn note_personality() {
+    // SAFETY: asks only.
+    let now = unsafe { sys!(libc::SYS_personality, ASK) };
+    STICKY_TIMEOUTS.store(now > 0 && now & libc::STICKY_TIMEOUTS as isize != 0, Relaxed);
+}
+
+/// personality: the kernel's. What concerns calls of ours is noted.
+pub fn personality(_hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if frame.rdi as u32 as usize == ASK {
+        return Pass(Reason::NotOurs);
+    }
+    // SAFETY: the program's own call.
+    let result = unsafe { sys!(libc::SYS_personality, frame.rdi) };
+    note_personality();
+    Done(result)
+}
 
 /// How long a call may wait, counted from its beginning.
 #[derive(Clone, Copy)]
@@ -57,9 +81,10 @@ impl Timeout {
         self.ns.map(|ns| self.start.saturating_add(ns)).filter(|&deadline| deadline < FOREVER)
     }
 
-    /// What is left of the timeout, if the kernel would tell: it does not for none, nor for zero.
+    /// What is left of the timeout, if the kernel would tell: it does not for none, for zero, and if the program does not
+    /// want it told.
     fn left(&self) -> Option<u64> {
-        let ns = self.ns.filter(|ns| (1..FOREVER).contains(ns))?;
+        let ns = self.ns.filter(|ns| (1..FOREVER).contains(ns) && !STICKY_TIMEOUTS.load(Relaxed))?;
         Some(ns.saturating_sub(sys::now().saturating_sub(self.start)))
     }
 

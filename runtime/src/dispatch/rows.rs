@@ -1,8 +1,8 @@
 //! The table: which system calls are ours, when, and what performs them.
 
 use crate::calls::{
-    cpu_clock, credentials, dirents, fds, futex, futex2, ids, io, mapping, names, poll, process, sched, signal, socket,
-    thread, time, timer, wait, Call,
+    cpu_clock, credentials, dirents, fds, futex, futex2, ids, io, mapping, names, poll, process, readiness, sched,
+    signal, socket, thread, time, timer, wait, Call,
 };
 use crate::modules::Module;
 use crate::protection_keys;
@@ -109,6 +109,7 @@ pub(super) const ROWS: &[Row] = &[
     row(libc::SYS_epoll_wait, With(Module::Select), poll::epoll_wait),
     row(libc::SYS_epoll_pwait, With(Module::Select), poll::epoll_pwait),
     row(libc::SYS_epoll_pwait2, With(Module::Select), poll::epoll_pwait2),
+    row(libc::SYS_personality, With(Module::Select), readiness::personality),
     // time
     row(libc::SYS_nanosleep, With(Module::Time), time::nanosleep),
     row(libc::SYS_clock_nanosleep, With(Module::Time), time::clock_nanosleep),

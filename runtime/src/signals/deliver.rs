@@ -26,31 +26,31 @@ use core::arch::asm;
 /// What we remember about a frame of ours.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Note {
+pub(super) struct Note {
     /// Where to go on if the handler leaves `rip` as it was shown.
-    shown_rip: usize,
-    real_rip: usize,
+    pub shown_rip: usize,
+    pub real_rip: usize,
     /// The mask and the alternate stack have been given back; what remains is to go.
-    returned: usize,
-    reserved: usize,
+    pub returned: usize,
+    pub reserved: usize,
 }
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct SignalFrame {
-    restorer: usize,
-    context: UContext,
-    info: Info,
-    note: Note,
+pub(super) struct SignalFrame {
+    pub restorer: usize,
+    pub context: UContext,
+    pub info: Info,
+    pub note: Note,
 }
 
-const FRAME: usize = size_of::<SignalFrame>();
+pub(super) const FRAME: usize = size_of::<SignalFrame>();
 const UC_FLAGS: usize = 1 | 2 | 4; // UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS
 const USER_SEGMENTS: usize = 0x33 | (0x2b << 48);
 const INTERRUPTS_ON: usize = 0x202;
 const MAGIC2: u32 = 0x4650_5845;
 /// Room for the largest XSAVE area we save, with the frame and alignment.
-const SCRATCH: usize = 16 * 1024;
+pub(super) const SCRATCH: usize = 16 * 1024;
 const SS_AUTODISARM: i32 = 1 << 31;
 const SS_ONSTACK: i32 = 1;
 const SI_KERNEL: i32 = 0x80;
@@ -66,6 +66,11 @@ impl Scratch {
     pub(super) fn new() -> Box<Self> {
         // SAFETY: all-zero bytes are a valid value. Boxed without a copy on the stack.
         unsafe { Box::<Scratch>::new_zeroed().assume_init() }
+    }
+
+    /// The end of a buffer that is free whenever no frame is being made.
+    pub(super) fn spare_stack(&self) -> usize {
+        self.vectors.as_ptr_range().end as usize
     }
 }
 
@@ -124,11 +129,8 @@ fn take(hub: &Hub, green: &Green) -> Option<(Info, Action)> {
 fn build(hub: &Hub, green: &Green, info: &Info, action: &Action, from: &Interrupted) -> Result<Entering, BadStack> {
     let alt = green.alt_stack.get();
     let on_alt = alt.holds(from.registers.rsp);
-    let top = if action.has(libc::SA_ONSTACK) && alt.flags & libc::SS_DISABLE == 0 && !on_alt {
-        alt.address + alt.bytes
-    } else {
-        from.registers.rsp - 128
-    };
+    let to_alt = action.has(libc::SA_ONSTACK) && alt.flags & libc::SS_DISABLE == 0 && !on_alt;
+    let top = if to_alt { alt.address + alt.bytes } else { from.registers.rsp - 128 };
     let (vectors, vector_bytes) = match from.vectors {
         Vectors::Kernel(address, bytes) => (address, bytes),
         Vectors::None => (0, 0),
@@ -148,7 +150,7 @@ fn build(hub: &Hub, green: &Green, info: &Info, action: &Action, from: &Interrup
         shown_stack.flags |= SS_ONSTACK;
     }
     let image = SignalFrame {
-        restorer: exit::restorer(),
+        restorer: if to_alt || on_alt { exit::alt_restorer() } else { exit::restorer() },
         context: UContext { flags: UC_FLAGS, link: 0, stack: shown_stack, registers, mask: old_mask },
         info: *info,
         note: Note { shown_rip: registers.rip, real_rip: from.real_rip, returned: 0, reserved: 0 },
@@ -403,53 +405,6 @@ pub(super) fn redirect(hub: &'static Hub, context: &mut UContext) {
         deliver_now(hub, green, context, &info, &action);
     }
     context.mask = hub.signals.kernel_mask();
-}
-
-/// Bytes for a preempted context with its vector state, and for the switch to the hub below it.
-const PREEMPT_STACK: usize = 3 * SCRATCH / 2;
-
-/// The program was interrupted because its time slice is over: its whole state goes to a buffer of its own, where the
-/// hub is called, so that nothing of ours comes on the program's stack.
-pub(super) fn preempt(hub: &'static Hub, context: &mut UContext) {
-    let green = hub.current();
-    let vectors = context.registers.vectors;
-    let bytes = vector_bytes(vectors);
-    // SAFETY: the buffer is used only while its green thread is preempted, which it is not.
-    let buffer = unsafe { &mut *green.preempt_stack.get() };
-    if buffer.is_empty() {
-        buffer.resize(PREEMPT_STACK / 64, [0; 8]);
-    }
-    let top = buffer.as_ptr_range().end as usize;
-    let vectors_at = (top - bytes) & !63;
-    let frame_at = ((vectors_at - FRAME) & !15) - 8;
-    let mut registers = context.registers;
-    registers.vectors = if bytes == 0 { 0 } else { vectors_at };
-    let alt = green.alt_stack.get();
-    let frame = SignalFrame {
-        restorer: exit::restorer(),
-        context: UContext { flags: context.flags, link: 0, stack: alt, registers, mask: green.mask.get() },
-        // SAFETY: all-zero is a valid siginfo.
-        info: unsafe { core::mem::zeroed() },
-        note: Note { shown_rip: registers.rip, real_rip: registers.rip, returned: 0, reserved: 0 },
-    };
-    // SAFETY: the buffer has room for both, and the vector state lies on the carrier's alternate stack.
-    unsafe {
-        core::ptr::copy_nonoverlapping(vectors as *const u8, vectors_at as *mut u8, bytes);
-        (frame_at as *mut SignalFrame).write_unaligned(frame);
-    }
-    clear_vectors(vectors);
-    context.registers.rip = exit::preempted();
-    context.registers.rsp = frame_at;
-    context.registers.eflags &= !0x500;
-    context.mask = hub.signals.kernel_mask();
-}
-
-/// On the buffer of a preempted green thread: everybody else has a turn.
-#[no_mangle]
-extern "C" fn gp_preempted(hub: &'static Hub) {
-    let green = hub.current();
-    green.where_from.set(0);
-    hub.give_turn();
 }
 
 /// As `redirect`, for one signal that must be taken now: a fault.

@@ -11,8 +11,8 @@
 //! | a foreign thread | the program's handler is entered as if the kernel had called it |
 
 use super::context::UContext;
-use super::deliver;
 use super::{action, bit, Info};
+use super::{deliver, own_frame};
 use crate::exit::{self, Position, Window};
 use crate::hub::{current_hub, Hub};
 use crate::{carrier, offload, report, robust, slice, stack_pool, sys, user};
@@ -149,7 +149,7 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
         }
         if over && !super::deliverable(hub, hub.current()) {
             // Still inside: a signal that comes before the first instruction there must only be queued.
-            deliver::preempt(hub, context);
+            own_frame::preempt(hub, context);
         } else {
             deliver::redirect(hub, context);
             hub.carrier.inside.store(0, Relaxed);

@@ -9,6 +9,7 @@ pub mod addresses;
 pub mod context;
 pub mod deliver;
 pub mod kernel_handler;
+mod own_frame;
 pub mod pending;
 mod routing;
 
@@ -182,6 +183,8 @@ impl HubSignals {
         *self.masks.borrow_mut() = vec![(mask, 1)];
         main.mask.set(mask);
         self.kernel_mask.set(mask);
+        // SAFETY: nobody uses the buffers yet; they stay where they are.
+        hub.carrier.spare_stack.set(unsafe { (*self.scratch.get()).spare_stack() });
         take_over_pending(self, main);
         self.update_kernel_mask();
         context::measure_xsave();

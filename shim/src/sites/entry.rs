@@ -19,10 +19,11 @@
 use super::Entries;
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
-use greenpatch_runtime::carrier::Carrier;
+use greenpatch_runtime::carrier::{Carrier, SHARED_TLS};
 use greenpatch_runtime::dispatch::{FOREIGN, GREEN, GUEST, NUMBERS, ONLY_OWN, READS, WRITES};
 use greenpatch_runtime::fd_table::{READ, WRITE};
 use greenpatch_runtime::frame::{CallSite, Frame};
+use greenpatch_runtime::hub::Hub;
 use greenpatch_runtime::never_waits;
 
 /// Bytes of a frame, a multiple of 64 so that the vector area below it is aligned.
@@ -66,10 +67,10 @@ global_asm!(
     mov r11, fs:[r11]
     test r11, r11
     jz 3f
-    # A green thread. `attention` and `wary` are next to each other.
+    # A green thread, or, as `wary` may say, one with its thread pointer. `attention` and `wary` are next to each other.
     cmp qword ptr [r11 + {attention}], 0
     lea r11, [rip + gp_interest]
-    jne 2f
+    jne 7f
     test byte ptr [r11 + rax], {reads} + {writes}
     jz 2f
     mov r11, [rip + gp_tls@GOTTPOFF]
@@ -115,6 +116,35 @@ global_asm!(
     jmp 5f
 4:
     test byte ptr [r11 + rax], {guest}
+    jz \pass
+    jmp 5f
+7:
+    mov r11, [rip + gp_tls@GOTTPOFF]
+    mov r11, fs:[r11]
+    test dword ptr [r11 + {wary}], {shared_tls}
+    lea r11, [rip + gp_interest]
+    jz 2b
+    # Who is it? A foreign thread's stack may be too small for all that is saved below: what is the kernel's passes here.
+    lea rsp, [rsp - 128]
+    .cfi_adjust_cfa_offset 128
+    push rax
+    .cfi_adjust_cfa_offset 8
+    push rcx
+    .cfi_adjust_cfa_offset 8
+    mov eax, {gettid}
+    syscall
+    mov r11, [rip + gp_tls@GOTTPOFF]
+    mov r11, fs:[r11]
+    cmp eax, [r11 + {tid}]
+    pop rcx
+    .cfi_adjust_cfa_offset -8
+    pop rax
+    .cfi_adjust_cfa_offset -8
+    lea rsp, [rsp + 128]
+    .cfi_adjust_cfa_offset -128
+    lea r11, [rip + gp_interest]
+    je 2b
+    test byte ptr [r11 + rax], {foreign}
     jz \pass
 5:
 .endm
@@ -248,6 +278,10 @@ gp_entry_end:
     read = const READ,
     write = const WRITE,
     attention = const offset_of!(Carrier, attention),
+    wary = const offset_of!(Carrier, wary),
+    shared_tls = const SHARED_TLS,
+    gettid = const libc::SYS_gettid,
+    tid = const offset_of!(Hub, tid),
     alone = const offset_of!(Carrier, alone),
     frame = const FRAME,
     rdi = const offset_of!(Frame, rdi),
