@@ -91,17 +91,16 @@ impl Object {
         const OWNER: usize = 8;
         let named = |tid: u32| hub.by_tid(tid as i32);
         // pthread_join waits for the id to be cleared; robust and priority-inheriting mutexes hold their owner's.
-        if let Some(green) = named(word & libc::FUTEX_TID_MASK) {
-            return match green.clear_child_tid.get() == address {
-                true => Object::End(green),
-                false => Object::Mutex(green),
-            };
+        let green = named(word & libc::FUTEX_TID_MASK);
+        if let Some(green) = green.filter(|green| green.clear_child_tid.get() == address) {
+            return Object::End(green);
         }
+        // The first process of a container may well have one of these ids.
         let owner = match word {
-            1 | 2 => user::load(address.wrapping_add(OWNER)).ok(),
+            1 | 2 => user::load(address.wrapping_add(OWNER)).ok().and_then(named),
             _ => None,
         };
-        owner.and_then(named).map_or(Object::Unknown, Object::Mutex)
+        owner.or(green).map_or(Object::Unknown, Object::Mutex)
     }
 }
 
@@ -197,6 +196,9 @@ mod tests {
         assert!(says([tid | libc::FUTEX_WAITERS, 0, 0]).starts_with("the mutex"), "priority-inheriting");
         assert!(says([2, 0, 12345]).starts_with("the futex"), "its owner has gone");
         assert!(says([7, 0, tid]).starts_with("the futex"));
+        // Locked, in a process whose main thread has the id 2.
+        hub.tids.borrow_mut().insert(2, hub.current());
+        assert!(says([2, 0, tid]).contains("held by thread 2 "));
         let words = [tid];
         other.clear_child_tid.set(words.as_ptr() as usize);
         assert!(what(hub, words.as_ptr() as usize).starts_with("the end of thread 2"));
