@@ -7,12 +7,15 @@ use crate::hub::Hub;
 use crate::{offload, sys};
 use Outcome::{Done, Pass};
 
+const EINVAL: isize = error(libc::EINVAL);
 const NOW: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 0 };
 
-/// Restarted only if no handler ran, as the kernel does for these.
+/// Restarted only if no handler ran, as the kernel does for these. The try has found the queue or set, so that a helper that
+/// finds none comes after its removal.
 fn wait(hub: &'static Hub, frame: &Frame) -> Outcome {
     match offload::call(hub, frame.number as i64, frame.args()) {
         ERESTARTSYS => Done(ERESTARTNOHAND),
+        EINVAL => Done(error(libc::EIDRM)),
         result => Done(result),
     }
 }
