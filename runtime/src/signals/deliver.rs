@@ -46,7 +46,9 @@ pub(super) struct SignalFrame {
 
 pub(super) const FRAME: usize = size_of::<SignalFrame>();
 const UC_FLAGS: usize = 1 | 2 | 4; // UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS
-const USER_SEGMENTS: usize = 0x33 | (0x2b << 48);
+/// Code and stack segment of 64-bit code.
+const USER_SEGMENTS: usize = CODE | (0x2b << 48);
+const CODE: usize = 0x33;
 const INTERRUPTS_ON: usize = 0x202;
 const MAGIC2: u32 = 0x4650_5845;
 /// Room for the largest XSAVE area we save, with the frame and alignment.
@@ -85,6 +87,8 @@ enum Vectors {
 /// The program's context that a handler interrupts.
 struct Interrupted {
     registers: Registers,
+    /// `uc_flags`, which say whether the segments are those of 64-bit code.
+    flags: usize,
     vectors: Vectors,
     /// Where the context really goes on, if that is not what a program should see.
     real_rip: usize,
@@ -151,7 +155,7 @@ fn build(hub: &Hub, green: &Green, info: &Info, action: &Action, from: &Interrup
     }
     let image = SignalFrame {
         restorer: if to_alt || on_alt { exit::alt_restorer() } else { exit::restorer() },
-        context: UContext { flags: UC_FLAGS, link: 0, stack: shown_stack, registers, mask: old_mask },
+        context: UContext { flags: from.flags, link: 0, stack: shown_stack, registers, mask: old_mask },
         info: *info,
         note: Note { shown_rip: registers.rip, real_rip: from.real_rip, returned: 0, reserved: 0 },
     };
@@ -316,7 +320,8 @@ extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
         segments: USER_SEGMENTS,
         ..Registers::default()
     };
-    let from = Interrupted { registers, vectors: vectors_of_frame(hub, frame), real_rip, in_handler: false };
+    let from =
+        Interrupted { registers, flags: UC_FLAGS, vectors: vectors_of_frame(hub, frame), real_rip, in_handler: false };
     let entering = build_or_die(hub, green, &info, &action, &from);
     enter(hub, entering);
     more_pending(hub, green);
@@ -350,7 +355,8 @@ extern "C" fn gp_more_signals(hub: &'static Hub, rsp: usize) {
         segments: USER_SEGMENTS,
         ..Registers::default()
     };
-    let from = Interrupted { registers, vectors: Vectors::None, real_rip: waiting.rip, in_handler: false };
+    let from =
+        Interrupted { registers, flags: UC_FLAGS, vectors: Vectors::None, real_rip: waiting.rip, in_handler: false };
     let entering = build_or_die(hub, green, &info, &action, &from);
     enter(hub, entering);
     more_pending(hub, green);
@@ -386,7 +392,8 @@ extern "C" fn gp_sigreturn(hub: &'static Hub, context: &mut UContext) -> u32 {
             bytes => Vectors::Kernel(context.registers.vectors, bytes),
         };
         let real_rip = context.registers.rip;
-        let from = Interrupted { registers: context.registers, vectors, real_rip, in_handler: false };
+        let from =
+            Interrupted { registers: context.registers, flags: context.flags, vectors, real_rip, in_handler: false };
         let entering = build_or_die(hub, green, &info, &action, &from);
         enter(hub, entering);
         more_pending(hub, green);
@@ -407,6 +414,14 @@ pub(super) fn redirect(hub: &'static Hub, context: &mut UContext) {
     context.mask = hub.signals.kernel_mask();
 }
 
+/// The segments in which the kernel has called its handler: 64-bit code, and the interrupted stack segment if that is one.
+pub(super) fn segments_here() -> usize {
+    let stack: usize;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {0:e}, ss", out(reg) stack, options(nomem, nostack, preserves_flags)) };
+    CODE | (stack & 0xffff) << 48
+}
+
 /// As `redirect`, for one signal that must be taken now: a fault.
 pub(super) fn deliver_now(hub: &'static Hub, green: &Green, context: &mut UContext, info: &Info, action: &Action) {
     let vectors = match vector_bytes(context.registers.vectors) {
@@ -416,7 +431,7 @@ pub(super) fn deliver_now(hub: &'static Hub, green: &Green, context: &mut UConte
     let real_rip = context.registers.rip;
     let mut registers = context.registers;
     registers.rip = shown_address(real_rip);
-    let from = Interrupted { registers, vectors, real_rip, in_handler: true };
+    let from = Interrupted { registers, flags: context.flags, vectors, real_rip, in_handler: true };
     let entering = build_or_die(hub, green, info, action, &from);
     // SAFETY: `build` has checked that the stack can be written; the program is not running on it now.
     unsafe { core::ptr::copy_nonoverlapping(entering.from, entering.to as *mut u8, entering.bytes) };
@@ -427,6 +442,7 @@ pub(super) fn deliver_now(hub: &'static Hub, green: &Green, context: &mut UConte
     context.registers.rsi = entering.rsi;
     context.registers.rdx = entering.rdx;
     context.registers.rax = 0;
+    context.registers.segments = segments_here();
     context.registers.eflags &= !0x500; // direction and trap flag, as the kernel clears them
     context.mask = hub.signals.kernel_mask();
 }
