@@ -1,14 +1,15 @@
 //! futex(2), for green threads and for foreign kernel threads.
 //!
 //! Who waits where: a green thread waits in `futex_queue`; a foreign thread in the kernel; a green thread whose word
-//! lies in memory that other processes or the kernel itself may wake, in the kernel by way of a helper thread. So
+//! lies in memory that other processes or the kernel itself may wake, in the kernel by way of a helper thread (after a
+//! moment in our queue: `futex_soon`). So
 //! whoever wakes takes from our queue first and, where somebody may wait in the kernel, has the kernel wake the rest.
 //!
 //! Priority-inheritance operations are in `futex_pi`, the later system calls in `futex2`.
 
 use super::futex_wake_op::WakeOp;
 use super::Outcome::{Done, Pass};
-use super::{deadline_in, error, futex_pi, read_timespec, Outcome, Reason, ERESTARTSYS, FOREVER};
+use super::{deadline_in, error, futex_pi, futex_soon, read_timespec, Outcome, Reason, ERESTARTSYS, FOREVER};
 use crate::frame::Frame;
 use crate::futex_queue::{self, Waiter};
 use crate::green_thread::{Waiting, Wake};
@@ -175,11 +176,12 @@ pub(super) fn answer(result: Result<isize, isize>) -> Outcome {
 /// Whether a shared wait on `word`, which holds `value`, may be ended by somebody who does not come to our queues:
 /// another process, or the kernel when a foreign thread ends.
 pub(super) fn woken_from_outside(hub: &Hub, word: usize, value: u32) -> bool {
-    // pthread_join waits as if shared; a green thread's word is cleared by us.
-    if hub.by_tid(value as i32).is_some_and(|green| green.clear_child_tid.get() == word) {
-        return false;
-    }
-    hub.has_foreign_threads() || is_shared_memory(word)
+    woken_by_sharers(hub, word, value) && (hub.has_foreign_threads() || is_shared_memory(word))
+}
+
+/// Whether a shared wait is more than a join. pthread_join waits as if shared, but a green thread's word is cleared by us.
+fn woken_by_sharers(hub: &Hub, word: usize, value: u32) -> bool {
+    hub.by_tid(value as i32).is_none_or(|green| green.clear_child_tid.get() != word)
 }
 
 /// Whether `word` lies in a shared mapping, as far as the kernel does not deny it: mremap with an old size of 0
@@ -256,8 +258,15 @@ fn wait(hub: &'static Hub, request: &Request, frame: &Frame, bits: u32) -> Outco
         Ok(until) => until,
         Err(error) => return Done(error),
     };
+    // The kernel would begin a relative time anew.
+    let relative = request.time != 0 && request.command == libc::FUTEX_WAIT;
+    if request.shared && !relative && woken_by_sharers(hub, request.word, request.value) {
+        if let Some(result) = futex_soon::wait(hub, request.word, request.value, bits) {
+            return Done(result);
+        }
+    }
     let outcome = wait_on(hub, request.word, request.value, bits, request.shared, until, || {
-        offload::call(hub, libc::SYS_futex, frame.args())
+        futex_soon::in_kernel(|| offload::call(hub, libc::SYS_futex, frame.args()))
     });
     // With a timeout it is not the call that would be restarted but the rest of it, and never after a handler.
     if request.time != 0 && outcome == Done(ERESTARTSYS) {
@@ -337,9 +346,14 @@ pub(super) fn wake(word: usize, shared: bool, count: u32, bits: u32, kernel_too:
     let limit = at_least_one(count);
     let woken = futex_queue::wake_plain(word, limit, bits)?;
     if !kernel_too || woken as u32 == limit {
+        if shared && woken > 0 && futex_soon::kernel_has_waited() {
+            kernel_wake(word, shared, 1, bits);
+        }
         return Ok(woken as isize);
     }
-    Ok(sum(woken, kernel_wake(word, shared, limit - woken as u32, bits)))
+    let in_kernel = kernel_wake(word, shared, limit - woken as u32, bits);
+    futex_soon::woken_in_kernel(in_kernel);
+    Ok(sum(woken, in_kernel))
 }
 
 pub(super) fn kernel_wake(word: usize, shared: bool, count: u32, bits: u32) -> isize {
