@@ -9,6 +9,7 @@ mod spin;
 use crate::carrier::NO_TIMER;
 use crate::carrier_timer;
 use crate::hub::Hub;
+use crate::signals::context::Registers;
 use crate::signals::{Info, SIGSETXID};
 use crate::sys;
 use core::cell::Cell;
@@ -91,12 +92,15 @@ impl Slice {
         self.end_turn(hub);
     }
 
-    /// A tick has found the program at `rip`: whether its turn is over.
-    pub(crate) fn is_over(&self, hub: &Hub, tick: Tick, info: &Info, rip: usize) -> bool {
+    /// A tick has found the program with these registers: whether its turn is over.
+    pub(crate) fn is_over(&self, hub: &Hub, tick: Tick, info: &Info, registers: &Registers) -> bool {
         let used_up = tick == Tick::Slice && self.is_used_up(hub, info);
-        let spins = self.spin.is_found(hub, rip);
-        if tick == Tick::Spin && !spins {
-            self.spin.waste();
+        let spins = self.spin.is_found(hub, registers);
+        match tick {
+            _ if spins => {}
+            Tick::Spin => self.spin.waste(),
+            Tick::Slice if used_up => {}
+            Tick::Slice => self.spin.look_closer(hub),
         }
         used_up || spins
     }

@@ -141,8 +141,7 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
     if in_program {
         hub.carrier.inside.store(1, Relaxed);
         super::drain(hub);
-        let rip = context.registers.rip;
-        let over = tick.is_some_and(|tick| hub.slice.is_over(hub, tick, info, rip));
+        let over = tick.is_some_and(|tick| hub.slice.is_over(hub, tick, info, &context.registers));
         if over && super::deliverable(hub, hub.current()) {
             // Its handlers first; the turn ends when the first of them returns or calls.
             hub.slice.end_turn(hub);

@@ -2,12 +2,16 @@
 //!
 //! OpenMP's barriers, spin locks and many hand-written queues spin in the belief that the other thread runs on a processor of
 //! its own. Here it cannot run before the spinner's turn is over, so a whole slice would go by for each hand-over. Such
-//! loops tell on themselves: they rest by the instruction `pause`, which takes most of their time. A tick that finds a
-//! thread there ends its turn. From then on ticks come more often, by a clock of their own, until for a while none has been
-//! of use: the clock of the slices counts CPU time, which the kernel looks at only now and then.
+//! loops tell on themselves: they rest by the instruction `pause`, which takes most of their time, or they go round, and
+//! are found twice in one turn at the same place with the same in all registers. (A loop that counts in memory looks
+//! the same. It only has shorter turns.) A tick that finds a thread like that ends its turn. From then on ticks come more often,
+//! by a clock of their own, until for a while none has been of use: the clock of the slices counts CPU time, which the
+//! kernel looks at only now and then. A slice's tick that finds no `pause` has a few such ticks look whether the thread
+//! goes round, less and less often if it does not.
 
 use crate::carrier_timer;
 use crate::hub::Hub;
+use crate::signals::context::Registers;
 use crate::{protection_keys, sys};
 use core::cell::Cell;
 
@@ -16,6 +20,10 @@ pub(super) const MARK: usize = 0x6772_6565_6e74_696a;
 const INTERVAL: i64 = 50_000;
 /// Ticks without use before they end.
 const PATIENCE: u32 = 32;
+/// So many look whether a thread goes round.
+const LOOKS: u32 = 8;
+/// At most so many of the slice's ticks go by between such looks.
+const MOST_UNLOOKED: u32 = 64;
 
 /// See the module.
 pub(super) struct Spin {
@@ -26,6 +34,23 @@ pub(super) struct Spin {
     useless: Cell<u32>,
     /// The current turn ends because its thread spins.
     found: Cell<bool>,
+    /// The hub's count of turns at the last tick, the places that ticks have found in that turn, and how many.
+    turn: Cell<u32>,
+    places: [Cell<u64>; LOOKS as usize],
+    found_at: Cell<usize>,
+    /// Of the slice's ticks: how many more go by without a look, and how many after the next look in vain.
+    unlooked: Cell<u32>,
+    wait: Cell<u32>,
+}
+
+/// The program's place, and what is in its registers.
+fn place(registers: &Registers) -> u64 {
+    let r = registers;
+    let all = [
+        r.rip, r.rsp, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14,
+        r.r15,
+    ];
+    all.iter().fold(0, |hash: u64, &value| (hash.rotate_left(5) ^ value as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 /// Whether the program rests in a spin loop: it is at the instruction `pause`, or has just executed it. No fault may come
@@ -44,17 +69,56 @@ fn is_pause(rip: usize) -> bool {
 
 impl Spin {
     pub(super) const fn new() -> Self {
-        Spin { timer: Cell::new(-1), ticking: Cell::new(false), useless: Cell::new(0), found: Cell::new(false) }
+        Spin {
+            timer: Cell::new(-1),
+            ticking: Cell::new(false),
+            useless: Cell::new(0),
+            found: Cell::new(false),
+            turn: Cell::new(0),
+            places: [const { Cell::new(0) }; LOOKS as usize],
+            found_at: Cell::new(0),
+            unlooked: Cell::new(0),
+            wait: Cell::new(0),
+        }
     }
 
-    /// Whether the turn of the program, which a tick has found at `rip`, is to end because it only waits for another one's.
-    pub(super) fn is_found(&self, hub: &Hub, rip: usize) -> bool {
-        let found = hub.somebody_ready() && is_pause(rip);
+    /// Whether the turn of the program, which a tick has found with these registers, is to end because it only waits for
+    /// another one's.
+    pub(super) fn is_found(&self, hub: &Hub, registers: &Registers) -> bool {
+        let found = hub.somebody_ready() && (is_pause(registers.rip) || self.goes_round(hub, registers));
         if found {
             self.found.set(true);
+            self.wait.set(0);
             self.watch(hub);
         }
         found
+    }
+
+    fn goes_round(&self, hub: &Hub, registers: &Registers) -> bool {
+        if self.turn.replace(hub.turn()) != hub.turn() {
+            self.found_at.set(0);
+        }
+        let (place, count) = (place(registers), self.found_at.get());
+        let known = self.places.iter().take(count).any(|old| old.get() == place);
+        self.places[count % self.places.len()].set(place);
+        self.found_at.set(count + 1);
+        known
+    }
+
+    /// A tick of the slice has found a thread that does not spin, as far as one tick can tell.
+    pub(super) fn look_closer(&self, hub: &Hub) {
+        if self.ticking.get() || !hub.somebody_ready() {
+            return;
+        }
+        match self.unlooked.get() {
+            0 => {
+                self.unlooked.set(self.wait.get());
+                self.wait.set((self.wait.get() * 2 + 1).min(MOST_UNLOOKED));
+                self.watch(hub);
+                self.useless.set(PATIENCE - LOOKS);
+            }
+            more => self.unlooked.set(more - 1),
+        }
     }
 
     /// A thread spins, or did so when its last turn ended.
