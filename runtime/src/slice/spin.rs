@@ -2,7 +2,7 @@
 //!
 //! OpenMP's barriers, spin locks and many hand-written queues spin in the belief that the other thread runs on a processor of
 //! its own. Here it cannot run before the spinner's turn is over, so a whole slice would go by for each hand-over. Such
-//! loops tell on themselves: they rest by the instruction `pause`, which takes most of their time, or they go round, and
+//! loops tell on themselves: they rest by the instruction `pause`, which takes most of their time, or by a row of `nop`s, or they go round, and
 //! are found twice in one turn at the same place with the same in all registers. (A loop that counts in memory looks
 //! the same. It only has shorter turns.) A tick that finds a thread like that ends its turn. From then on ticks come more often,
 //! by a clock of their own, until for a while none has been of use: the clock of the slices counts CPU time, which the
@@ -53,18 +53,35 @@ fn place(registers: &Registers) -> u64 {
     all.iter().fold(0, |hash: u64, &value| (hash.rotate_left(5) ^ value as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
-/// Whether the program rests in a spin loop: it is at the instruction `pause`, or has just executed it. No fault may come
-/// of it, since signals are blocked: only the page is looked at that the program executes.
-fn is_pause(rip: usize) -> bool {
-    const PAUSE: [u8; 2] = [0xf3, 0x90];
+/// Around the place where a tick finds a thread: an instruction or two of a loop's condition before it, and what it is about to do.
+const BEFORE: usize = 12;
+const AFTER: usize = 8;
+
+/// Whether the program rests in a spin loop: it is at the instruction `pause` or has just executed it, or at a row of eight
+/// `nop`s (OpenBLAS's way) or the few instructions behind it. No fault may come of it, since signals are blocked: only the
+/// page is looked at that the program executes.
+fn rests(rip: usize) -> bool {
     const PAGE: usize = 4096;
     /// Above is the kernel, and its page of old calls, which cannot be read.
     const TOP: usize = 1 << 47;
-    let is_here = |at: usize| {
-        // SAFETY: the page is mapped, since the program executes it.
-        at / PAGE == rip / PAGE && at % PAGE < PAGE - 1 && unsafe { (at as *const [u8; 2]).read() } == PAUSE
-    };
-    rip < TOP && protection_keys::with_all_rights(|| is_here(rip) || is_here(rip.wrapping_sub(PAUSE.len())))
+    if rip >= TOP {
+        return false;
+    }
+    let page = rip / PAGE * PAGE;
+    let (from, to) = (page.max(rip.saturating_sub(BEFORE)), (page + PAGE).min(rip + AFTER));
+    protection_keys::with_all_rights(|| {
+        // SAFETY: the page is mapped, since the program executes it, and the bytes are in it.
+        let code = unsafe { core::slice::from_raw_parts(from as *const u8, to - from) };
+        is_rest(code, rip - from)
+    })
+}
+
+/// The same of the code around: `at` is where the thread stands in it.
+fn is_rest(code: &[u8], at: usize) -> bool {
+    const PAUSE: [u8; 2] = [0xf3, 0x90];
+    const NOPS: [u8; 8] = [0x90; 8];
+    let pause = |from: usize| code.get(from..from + PAUSE.len()) == Some(&PAUSE);
+    pause(at) || at >= PAUSE.len() && pause(at - PAUSE.len()) || code.windows(NOPS.len()).any(|row| row == NOPS)
 }
 
 impl Spin {
@@ -85,7 +102,7 @@ impl Spin {
     /// Whether the turn of the program, which a tick has found with these registers, is to end because it only waits for
     /// another one's.
     pub(super) fn is_found(&self, hub: &Hub, registers: &Registers) -> bool {
-        let found = hub.somebody_ready() && (is_pause(registers.rip) || self.goes_round(hub, registers));
+        let found = hub.somebody_ready() && (rests(registers.rip) || self.goes_round(hub, registers));
         if found {
             self.found.set(true);
             self.wait.set(0);
@@ -160,5 +177,21 @@ impl Spin {
         self.timer.set(-1);
         self.ticking.set(false);
         self.found.set(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_rest;
+
+    #[test]
+    fn knows_the_instructions_that_rest() {
+        let pause = [0x48, 0x8b, 0x01, 0xf3, 0x90, 0x48, 0x85, 0xc0];
+        assert_eq!([2, 3, 4, 5, 6].map(|at| is_rest(&pause, at)), [false, true, false, true, false]);
+        let nops = [0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x49, 0x8b, 0x08];
+        assert!(is_rest(&nops, 0) && is_rest(&nops, 8) && is_rest(&nops, 10));
+        // Seven are what an assembler may fill a gap with.
+        assert!(!is_rest(&nops[1..], 0));
+        assert!(!is_rest(&[], 0));
     }
 }
