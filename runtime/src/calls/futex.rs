@@ -260,14 +260,17 @@ fn wait(hub: &'static Hub, request: &Request, frame: &Frame, bits: u32) -> Outco
     };
     // The kernel would begin a relative time anew.
     let relative = request.time != 0 && request.command == libc::FUTEX_WAIT;
-    if request.shared && !relative && woken_by_sharers(hub, request.word, request.value) {
-        if let Some(result) = futex_soon::wait(hub, request.word, request.value, bits) {
-            return Done(result);
-        }
-    }
-    let outcome = wait_on(hub, request.word, request.value, bits, request.shared, until, || {
-        futex_soon::in_kernel(|| offload::call(hub, libc::SYS_futex, frame.args()))
-    });
+    let soon = if request.shared && !relative && woken_by_sharers(hub, request.word, request.value) {
+        futex_soon::wait(hub, request.word, request.value, bits)
+    } else {
+        None
+    };
+    let outcome = match soon {
+        Some(result) => Done(result),
+        None => wait_on(hub, request.word, request.value, bits, request.shared, until, || {
+            futex_soon::in_kernel(|| offload::call(hub, libc::SYS_futex, frame.args()))
+        }),
+    };
     // With a timeout it is not the call that would be restarted but the rest of it, and never after a handler.
     if request.time != 0 && outcome == Done(ERESTARTSYS) {
         return Done(error(libc::EINTR));
