@@ -43,6 +43,9 @@ def many_threads(function):
     return before
 
 
+# Where PyMySQL is installed too, peewee would take that.
+peewee.mysql = MySQLdb
+
 # peewee keeps a connection in each thread's local state. Nobody closes it: it goes with the thread.
 database = peewee.MySQLDatabase("mysql", host=HOST, port=PORT, user="root", connect_timeout=20)
 
