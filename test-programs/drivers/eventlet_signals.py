@@ -1,0 +1,4 @@
+"""Signals and forks while greenlets of eventlet wait in C code: handlers run, what they raise ends the wait, a child waits for itself."""
+import _signals
+
+_signals.run("eventlet")
