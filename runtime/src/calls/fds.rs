@@ -4,7 +4,7 @@
 //! Numbers that are the runtime's own are not open as far as a program can tell: every call says EBADF, and if the
 //! program puts a file of its own at one of them, what we have there moves.
 
-use super::{error, io, names, socket, Outcome, Reason};
+use super::{error, io, names, page_faults, socket, Outcome, Reason};
 use crate::frame::Frame;
 use crate::hub::{current_hub, Hub};
 use crate::{offload, sys, user};
@@ -209,6 +209,8 @@ pub fn ioctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 pub fn ioctl_foreign(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if frame.rsi as u32 == libc::FIONBIO as u32 {
         hub.reactor.table.lock().flags_change(frame.rdi as i32);
+    } else if frame.rsi as u32 as usize == page_faults::USERFAULTFD_IOC_NEW {
+        page_faults::begin();
     }
     Pass(Reason::NonBlocking)
 }

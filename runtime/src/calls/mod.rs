@@ -16,6 +16,7 @@ pub(crate) mod ids;
 pub mod io;
 pub mod mapping;
 pub mod names;
+pub mod page_faults;
 pub mod poll;
 mod proc_state;
 pub mod process;

@@ -1,7 +1,7 @@
 //! The life of threads, and what the kernel keeps for each: ids, names, robust lists, scheduling.
 
 use super::Outcome::{self, Done, Pass};
-use super::{error, futex, process, Reason};
+use super::{error, futex, page_faults, process, Reason};
 use crate::frame::{CallSite, Frame};
 use crate::hub::Hub;
 use crate::switch::FloatControl;
@@ -35,6 +35,9 @@ pub fn clone3(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         Err(_) => return Pass(Reason::NotOurs),
     };
     if is_libc_thread(frame, args.flags) {
+        if page_faults::are_served() {
+            return page_faults::kernel_thread(hub);
+        }
         return create(hub, frame, &args, (args.stack + args.stack_size) as usize);
     }
     process::clone(hub, frame, args.flags)
@@ -45,6 +48,9 @@ pub fn clone(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     // The kernel looks at 32 bits.
     let flags = u64::from(frame.rdi as u32) & !0xff;
     if is_libc_thread(frame, flags) {
+        if page_faults::are_served() {
+            return page_faults::kernel_thread(hub);
+        }
         let args = CloneArgs {
             flags,
             pidfd: 0,

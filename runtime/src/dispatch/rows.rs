@@ -1,8 +1,8 @@
 //! The table: which system calls are ours, when, and what performs them.
 
 use crate::calls::{
-    cpu_clock, credentials, dirents, fds, futex, futex2, ids, io, mapping, names, poll, process, readiness, sched,
-    signal, socket, thread, time, timer, wait, Call,
+    cpu_clock, credentials, dirents, fds, futex, futex2, ids, io, mapping, names, page_faults, poll, process,
+    readiness, sched, signal, socket, thread, time, timer, wait, Call,
 };
 use crate::modules::Module;
 use crate::protection_keys;
@@ -128,6 +128,7 @@ pub(super) const ROWS: &[Row] = &[
     shared(libc::SYS_mbind, Always, mapping::changes, mapping::changes),
     shared(libc::SYS_remap_file_pages, Always, mapping::changes, mapping::changes),
     shared(libc::SYS_mlockall, Always, mapping::mlockall, mapping::mlockall),
+    row(libc::SYS_userfaultfd, Always, page_faults::userfaultfd),
     // thread
     row(libc::SYS_clone3, Always, thread::clone3),
     row(libc::SYS_clone, Always, thread::clone),

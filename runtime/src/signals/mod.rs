@@ -212,6 +212,12 @@ impl HubSignals {
         mask == !UNBLOCKABLE
     }
 
+    /// The kernel is told for once, until the mask changes: a kernel thread that is about to be made inherits it.
+    pub(crate) fn tell_kernel_of_moment(&self, green: &Green) {
+        self.kernel_mask.set(green.mask.get() & !ALWAYS_OPEN);
+        self.apply_kernel_mask();
+    }
+
     fn update_kernel_mask(&self) {
         let wanted = self.wanted_kernel_mask();
         if wanted != self.kernel_mask.get() && self.armed.get() {

@@ -5,6 +5,7 @@
 use crate::found_early;
 use crate::init;
 use core::ffi::c_void;
+use greenpatch_runtime::calls::page_faults;
 use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::{carrier, hub};
 use libc::{c_int, c_long, pthread_attr_t, pthread_mutexattr_t, pthread_t};
@@ -82,6 +83,10 @@ hook! {
                 return tid as c_long;
             }
         }
-        unsafe { real!(syscall)(number, a, b, c, d, e, f) }
+        let result = unsafe { real!(syscall)(number, a, b, c, d, e, f) };
+        if number == libc::SYS_userfaultfd && result >= 0 {
+            page_faults::begin();
+        }
+        result
     }
 }
