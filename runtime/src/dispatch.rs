@@ -207,6 +207,8 @@ fn child_has_gone(hub: &'static Hub) -> bool {
     true
 }
 
+const NO_SUCH_CALL: isize = crate::calls::error(libc::ENOSYS);
+
 /// The call of a green thread that is inside the runtime now.
 #[inline]
 fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
@@ -237,6 +239,8 @@ fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
             }
             Way::Exit
         }
+        // A filter of the program's has trapped this call itself: its handler is to see where the program made it.
+        Outcome::Done(NO_SUCH_CALL) if hub.signals.trapped.replace(false) => Way::Exit,
         Outcome::Done(result) => {
             frame.rax = result as usize;
             frame.rip = site.resume;

@@ -65,6 +65,16 @@ fn ours(hub: &Hub, fd: i32) -> Result<Kind, Reason> {
     }
 }
 
+/// A program may have filtered the call away.
+#[inline]
+fn or_without_nowait(result: isize) -> isize {
+    if result != super::error(libc::ENOSYS) {
+        return result;
+    }
+    NO_RWF_NOWAIT.store(true, Relaxed);
+    super::error(libc::EOPNOTSUPP)
+}
+
 /// preadv2 with RWF_NOWAIT.
 #[inline]
 pub(crate) fn read_nowait(fd: i32, vector: usize, count: usize, position: i64) -> isize {
@@ -72,7 +82,7 @@ pub(crate) fn read_nowait(fd: i32, vector: usize, count: usize, position: i64) -
         return super::error(libc::EOPNOTSUPP);
     }
     // SAFETY: the program's own buffers.
-    unsafe { sys!(libc::SYS_preadv2, fd, vector, count, position, 0, libc::RWF_NOWAIT) }
+    or_without_nowait(unsafe { sys!(libc::SYS_preadv2, fd, vector, count, position, 0, libc::RWF_NOWAIT) })
 }
 
 /// pwritev2 with RWF_NOWAIT.
@@ -82,7 +92,7 @@ pub(crate) fn write_nowait(fd: i32, vector: usize, count: usize) -> isize {
         return super::error(libc::EOPNOTSUPP);
     }
     // SAFETY: the program's own buffers.
-    unsafe { sys!(libc::SYS_pwritev2, fd, vector, count, HERE, 0, libc::RWF_NOWAIT) }
+    or_without_nowait(unsafe { sys!(libc::SYS_pwritev2, fd, vector, count, HERE, 0, libc::RWF_NOWAIT) })
 }
 
 /// What `Err(Cannot)` comes to: a helper makes the call.

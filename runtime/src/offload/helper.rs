@@ -313,18 +313,19 @@ pub(super) fn spawn(job: Job, credentials: u32) -> Option<&'static Helper> {
         links: Links::new(),
         _memory: memory,
     }));
-    // The child inherits the mask: everything but SIGSETXID is blocked around the clone.
+    // The child inherits the name: whoever lists the threads must not see a helper before it could give itself one. A
+    // filter of the program's may trap these calls, so signals are still open.
+    let mut name = [0u8; 16];
+    // SAFETY: a buffer of ours, and a string.
+    let named = unsafe {
+        sys!(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr()) == 0
+            && sys!(libc::SYS_prctl, libc::PR_SET_NAME, c"greenpatch-io".as_ptr()) == 0
+    };
+    // So it does the mask: everything but SIGSETXID is blocked around the clone.
     let (mask, mut before) = (!signals::bit(signals::SIGSETXID), 0u64);
     let (mask_at, before_at) = (&mask as *const u64, &mut before as *mut u64);
     // SAFETY: both masks are ours and eight bytes long, as the call is told.
     unsafe { sys!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, mask_at, before_at, 8) };
-    // So it does the name: whoever lists the threads must not see a helper before it could give itself one.
-    let mut name = [0u8; 16];
-    // SAFETY: a buffer of ours, and a string.
-    unsafe {
-        sys!(libc::SYS_prctl, libc::PR_GET_NAME, name.as_mut_ptr());
-        sys!(libc::SYS_prctl, libc::PR_SET_NAME, c"greenpatch-io".as_ptr());
-    }
     let result: isize;
     // SAFETY: the child starts on its own stack with its own thread pointer and never returns; the parent's stack and
     // registers are its own.
@@ -345,9 +346,11 @@ pub(super) fn spawn(job: Job, credentials: u32) -> Option<&'static Helper> {
             lateout("rcx") _, lateout("r11") _,
         );
     }
-    // SAFETY: the name that the carrier had.
-    unsafe { sys!(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr()) };
     signals::set_kernel_mask(before);
+    if named {
+        // SAFETY: the name that the carrier had.
+        unsafe { sys!(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr()) };
+    }
     if result < 0 {
         // SAFETY: no thread was made; the box is ours again.
         drop(unsafe { Box::from_raw(helper) });

@@ -13,6 +13,7 @@
 use super::context::UContext;
 use super::{action, bit, Info};
 use super::{deliver, own_frame};
+use crate::calls::error;
 use crate::exit::{self, Position, Window};
 use crate::hub::{current_hub, Hub};
 use crate::{carrier, offload, report, robust, slice, stack_pool, sys, user};
@@ -58,6 +59,7 @@ gp_handler:
 const SEGV_MAPERR: i32 = 1;
 const SEGV_ACCERR: i32 = 2;
 const SI_KERNEL: i32 = 0x80;
+const SYS_SECCOMP: i32 = 1;
 
 extern "C" {
     fn gp_handler();
@@ -85,6 +87,12 @@ unsafe extern "C" fn gp_on_signal(signal: i32, info: &Info, context: &mut UConte
     match current_hub() {
         Some(hub) if hub.tid.load(Relaxed) == sys::gettid() => {
             hub.carrier.alone.store(0, Relaxed);
+            if signal == libc::SIGSYS && info.si_code == SYS_SECCOMP && hub.carrier.inside.load(Relaxed) != 0 {
+                // A filter of the program's has trapped a call that we have made: there is no such call, then.
+                context.registers.rax = error(libc::ENOSYS) as usize;
+                hub.signals.trapped.set(true);
+                return 0;
+            }
             hub.signals.in_handler.set(true);
             if fault {
                 on_fault(hub, signal, info, context);

@@ -124,6 +124,8 @@ pub struct HubSignals {
     kernel_mask: Cell<u64>,
     /// The kernel-level handler is running, which no signal may interrupt: a new mask counts from its return on.
     in_handler: Cell<bool>,
+    /// A filter has trapped a call of ours: a call of the program's that then fails with ENOSYS may be the one.
+    pub(crate) trapped: Cell<bool>,
     /// Signals that the only green thread sent to itself may be pending in the kernel.
     pub(crate) sent_alone: Cell<bool>,
     /// Our handlers are in place.
@@ -147,6 +149,7 @@ impl HubSignals {
             masks: RefCell::new(vec![(0, 1)]),
             kernel_mask: Cell::new(0),
             in_handler: Cell::new(false),
+            trapped: Cell::new(false),
             sent_alone: Cell::new(false),
             armed: Cell::new(false),
             scratch: UnsafeCell::new(deliver::Scratch::new()),

@@ -20,6 +20,8 @@ const TAIL: usize = 160;
 /// How far a site may lie behind the code that unwind data covers, as in `clone`, which ends its
 /// unwind data just before the instruction.
 const UNCOVERED: usize = 256;
+/// Of very large programs whole stretches have no unwind data, and seem to be one function.
+const LONGEST_FUNCTION: usize = 1 << 20;
 /// How much of a segment without unwind data is decoded from its start.
 const LINEAR: usize = 65536;
 /// How far back the number of a call is looked for, in instructions.
@@ -165,8 +167,9 @@ fn extent(object: &Object, address: usize) -> Option<Range<usize>> {
         return (address < end).then_some(segment.range.start..end);
     };
     let function = fdes.function(object, address)?;
-    let near = address < function.range.end + UNCOVERED;
-    near.then_some(function.range.start..function.next)
+    let start = function.range.start;
+    let end = function.next.min(function.range.end + UNCOVERED);
+    (address < end && end - start <= LONGEST_FUNCTION).then_some(start..end)
 }
 
 /// Fills `instructions`, used again and again since fresh memory is slow, with those of `code` that begin in `range`.
