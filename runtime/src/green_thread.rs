@@ -27,6 +27,16 @@ pub enum State {
     Dead,
 }
 
+/// How a green thread has used its turns, of which the run queue thinks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pace {
+    /// It has neither waited or yielded yet nor used up a time slice.
+    New,
+    Reacts,
+    /// It has used up a time slice since it last waited or yielded, or is taken for such a one.
+    Computes,
+}
+
 /// Why a park ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wake {
@@ -117,8 +127,7 @@ pub struct Green {
     pub(crate) interruptible: Cell<bool>,
     /// The park that is under way has an entry in the timers.
     pub(crate) timed: Cell<bool>,
-    /// Has used up a time slice since it last parked or yielded.
-    pub(crate) computes: Cell<bool>,
+    pub(crate) pace: Cell<Pace>,
     /// `pthread_cancel` has named this thread: hooks by name leave the call to libc.
     pub cancel_marked: Cell<bool>,
     /// The last wait on a futex ended with a wake-up for nothing: `in_vain` tells which.
@@ -174,7 +183,7 @@ impl Green {
             wake: Cell::new(Wake::Unparked),
             interruptible: Cell::new(false),
             timed: Cell::new(false),
-            computes: Cell::new(false),
+            pace: Cell::new(Pace::New),
             waiting: Cell::new(Waiting::Nothing),
             waited_in_vain: Cell::new(false),
             in_vain: Cell::new(InVain::NEVER),
@@ -211,7 +220,7 @@ impl Green {
         self.wake.set(Wake::Unparked);
         self.interruptible.set(false);
         self.timed.set(false);
-        self.computes.set(false);
+        self.pace.set(Pace::New);
         self.waiting.set(Waiting::Nothing);
         self.waited_in_vain.set(false);
         self.where_from.set(0);

@@ -11,7 +11,7 @@ use crate::carrier::{self, Carrier};
 use crate::config::Config;
 use crate::cpu_clock::CpuClock;
 use crate::fd_table::FdTable;
-use crate::green_thread::{Green, State, Waiting, Wake};
+use crate::green_thread::{Green, Pace, State, Waiting, Wake};
 use crate::guest::Guest;
 use crate::lock::{self, Lock};
 use crate::modules::Module;

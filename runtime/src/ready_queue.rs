@@ -6,9 +6,11 @@
 //!
 //! Of rank 0, those who have used up a time slice since they last waited or yielded stand in a line of their own, behind the others:
 //! with many threads that compute, whoever is woken would otherwise wait for a slice of each. They in turn are passed over
-//! for no longer than half a slice, so they have two thirds of the time or more.
+//! for no longer than half a slice, so they have two thirds of the time or more. Once a new thread has computed for its whole
+//! first slice, those behind it who have had no turn yet are taken for the same kind: a program that makes a thousand such
+//! threads at once would otherwise wait for a slice of each.
 
-use crate::green_thread::Green;
+use crate::green_thread::{Green, Pace};
 use crate::sys;
 use core::cell::Cell;
 use core::ptr;
@@ -132,7 +134,7 @@ impl ReadyQueue {
 
     #[inline]
     fn list(&self, green: &Green, rank: u8) -> &List {
-        if rank == 0 && green.computes.get() {
+        if rank == 0 && green.pace.get() == Pace::Computes {
             &self.computing
         } else {
             &self.lists[usize::from(rank)]
@@ -146,6 +148,15 @@ impl ReadyQueue {
         self.list(green, rank).push_back(green);
         self.mark(rank);
         rank
+    }
+
+    /// Those at the head of rank 0 who have had no turn yet stand in line with those who compute.
+    pub fn set_new_aside(&self) {
+        while let Some(green) = self.lists[0].first().filter(|green| green.pace.get() == Pace::New) {
+            self.lists[0].pop();
+            green.pace.set(Pace::Computes);
+            self.computing.push_back(green);
+        }
     }
 
     /// Before all others of its rank.
@@ -307,7 +318,7 @@ mod tests {
     fn who_computes_waits_for_half_a_slice_at_most() {
         let queue = ReadyQueue::new(10_000_000);
         let (computes, other, waits) = (green(1, 0), green(2, 0), green(3, 0));
-        computes.computes.set(true);
+        computes.pace.set(Pace::Computes);
         for green in [computes, waits, other] {
             queue.push(green);
         }
@@ -324,6 +335,20 @@ mod tests {
         assert!((1.8..2.2).contains(&(times[0] as f64 / times[1] as f64)), "{times:?}");
         assert!(queue.remove(computes, 0) && !queue.remove(computes, 0));
         assert_eq!(all(&queue), [2]);
+    }
+
+    #[test]
+    fn who_is_new_stands_aside_if_another_new_one_computes() {
+        let queue = ReadyQueue::new(10_000_000);
+        let [first, second, woken, third] = [1, 2, 3, 4].map(|number| green(number, 0));
+        woken.pace.set(Pace::Reacts);
+        for green in [first, second, woken, third] {
+            queue.push(green);
+        }
+        queue.set_new_aside();
+        assert_eq!(queue.pop_unranked(|| 1).unwrap().number.get(), 3);
+        assert_eq!(queue.pop_unranked(|| 2).unwrap().number.get(), 4);
+        assert_eq!(all(&queue), [1, 2]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::Outcome::{self, Done, Pass};
 use super::{cpu_clock, deadline_in, read_timespec, write_timespec, Reason, ERESTARTNOHAND, ERESTARTSYS, FOREVER};
 use crate::fd_table::READ;
 use crate::frame::Frame;
-use crate::green_thread::{Waiting, Wake};
+use crate::green_thread::{Pace, Waiting, Wake};
 use crate::hub::Hub;
 use crate::reactor::{move_up, FdWaiter};
 use crate::{guest, offload, signals, sys};
@@ -32,7 +32,7 @@ fn give_way(hub: &Hub) -> bool {
         return guest.give_way();
     }
     // It says itself when others may run.
-    hub.current().computes.set(false);
+    hub.current().pace.set(Pace::Reacts);
     hub.yield_now() || {
         hub.reactor.poll(hub, Some(0));
         hub.yield_now()

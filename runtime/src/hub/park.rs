@@ -25,7 +25,7 @@ impl Hub {
         }
         green.generation.set(green.generation.get() + 1);
         green.state.set(State::Parked);
-        green.computes.set(false);
+        green.pace.set(Pace::Reacts);
         green.waiting.set(waiting);
         green.interruptible.set(interruptible);
         if let Some(deadline) = deadline {
@@ -116,10 +116,13 @@ impl Hub {
     /// The turn of the current green thread is over: timers and descriptors are served, and everybody ready runs.
     pub(crate) fn give_turn(&self) {
         self.cpu.charge(self, self.current());
-        self.current().computes.set(true);
+        let was_new = self.current().pace.replace(Pace::Computes) == Pace::New;
         self.slices_used.set(self.slices_used.get() + 1);
         self.slice.between_turns(self, || {
             self.look(true);
+            if was_new {
+                self.ready.set_new_aside();
+            }
             self.yield_now();
         });
     }
@@ -128,7 +131,7 @@ impl Hub {
     /// in turn: they would find a lock taken again each time, if they only ran at the end of its slices.
     #[inline]
     pub(crate) fn let_pass(&self) {
-        if self.current().computes.get() {
+        if self.current().pace.get() == Pace::Computes {
             self.let_others_pass();
         }
     }
