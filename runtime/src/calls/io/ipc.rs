@@ -7,6 +7,7 @@ use crate::hub::Hub;
 use crate::{offload, sys};
 use Outcome::{Done, Pass};
 
+const EINTR: isize = error(libc::EINTR);
 const EINVAL: isize = error(libc::EINVAL);
 const NOW: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 0 };
 
@@ -56,7 +57,15 @@ pub fn msgrcv(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 fn semaphores(hub: &'static Hub, frame: &Frame) -> Outcome {
     let [set, operations, count, ..] = frame.args();
     // SAFETY: the program's own pointer, and a timeout of ours.
-    let result = unsafe { sys!(libc::SYS_semtimedop, set, operations, count, &NOW as *const libc::timespec) };
+    let attempt = || unsafe { sys!(libc::SYS_semtimedop, set, operations, count, &NOW as *const libc::timespec) };
+    let mut result = attempt();
+    while result == EINTR {
+        // A tick of ours; or the set went just as the time was up, which the kernel calls so too.
+        result = match attempt() {
+            EINVAL => error(libc::EIDRM),
+            again => again,
+        };
+    }
     if result == EAGAIN {
         wait(hub, frame)
     } else {
