@@ -65,6 +65,8 @@ def make(i):
     check_eq(sorted(queue.get(timeout=PATIENCE) for _ in children), [(n, "x" * 10000) for n in range(4)])
     for child in children:
         child.join(PATIENCE)
+        # multiprocessing also reaps children where another thread starts one: that one is about to store the exit code.
+        eventually(lambda: child.exitcode is not None, "a child's exit code")
         check_eq(child.exitcode, 0)
 
 
