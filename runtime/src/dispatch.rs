@@ -210,7 +210,7 @@ fn child_has_gone(hub: &'static Hub) -> bool {
 const NO_SUCH_CALL: isize = crate::calls::error(libc::ENOSYS);
 
 /// The call of a green thread that is inside the runtime now.
-#[inline]
+#[inline(always)]
 fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
     // SAFETY: sites are never freed.
     let site = unsafe { &*frame.site };
@@ -271,6 +271,8 @@ fn foreign(frame: &mut Frame) -> Way {
 }
 
 /// Not armed yet: the first thread, however it is made, arms; then its maker is the main green thread.
+#[cold]
+#[inline(never)]
 fn first_thread(frame: &mut Frame) -> Way {
     let arm = ARM.load(Acquire);
     if arm == 0 || !thread::asks_for_thread(frame) {

@@ -273,12 +273,24 @@ pub fn wake_any(key: usize, count: u32, bits: u32) -> usize {
 /// As `wake_any`; EINVAL if somebody waits on `key` for a priority-inheritance lock.
 #[inline]
 pub fn wake_plain(key: usize, count: u32, bits: u32) -> Result<usize, isize> {
-    // It outlives the bucket, which lets go first.
-    let mut woken = Woken::new();
-    match Bucket::if_any(key) {
-        Some(mut bucket) => bucket.wake(key, count, bits, &mut woken),
-        None => Ok(0),
+    wake_told_by(Woken::new, key, count, bits)
+}
+
+/// As `wake_plain`, whatever the waiters' bits, by a green thread.
+#[inline]
+pub(crate) fn wake_by(hub: &'static Hub, key: usize, count: u32) -> Result<usize, isize> {
+    wake_told_by(|| Woken::by(hub), key, count, u32::MAX)
+}
+
+#[inline(always)]
+fn wake_told_by(woken: impl FnOnce() -> Woken, key: usize, count: u32, bits: u32) -> Result<usize, isize> {
+    let slot = bucket::slot(key);
+    if !slot.may_have_waiters() {
+        return Ok(0);
     }
+    // It outlives the bucket, which lets go first.
+    let mut woken = woken();
+    Bucket::at(slot).wake(key, count, bits, &mut woken)
 }
 
 /// Whether anybody waits on `key`.

@@ -7,6 +7,7 @@
 //!
 //! Priority-inheritance operations are in `futex_pi`, the later system calls in `futex2`.
 
+use super::futex_usual::{self, Usual};
 use super::futex_wake_op::WakeOp;
 use super::Outcome::{Done, Pass};
 use super::{deadline_in, error, futex_pi, futex_soon, read_timespec, Outcome, Reason, ERESTARTSYS, FOREVER};
@@ -203,13 +204,22 @@ pub(crate) fn is_shared_memory(word: usize) -> bool {
 
 /// futex(2) by a green thread.
 pub fn futex(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    match futex_usual::of(hub, frame) {
+        Some(Usual::Wait) => futex_usual::wait(hub, frame),
+        Some(Usual::Wake) => futex_usual::wake(hub, frame),
+        None => any(hub, frame),
+    }
+}
+
+/// Every command.
+#[inline(never)]
+pub(super) fn any(hub: &'static Hub, frame: &Frame) -> Outcome {
     let request = Request::of(frame);
     if !hub.others_alive() && !futex_pi::is_pi(request.command) {
         return Pass(Reason::NoOtherGreenThread);
     }
     let plain = request.command == libc::FUTEX_WAIT;
     match request.command {
-        // What mutexes, condition variables and semaphores come to.
         libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET if !(plain && request.realtime) => {
             wait(hub, &request, frame, if plain { ANY } else { request.value3 })
         }
@@ -221,7 +231,7 @@ pub fn futex(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     }
 }
 
-/// The commands, and combinations of flags, that `futex` leaves.
+/// The commands, and combinations of flags, that `any` leaves.
 #[inline(never)]
 fn seldom(hub: &'static Hub, request: &Request) -> Outcome {
     let until = match request.command {
@@ -245,7 +255,7 @@ fn seldom(hub: &'static Hub, request: &Request) -> Outcome {
 }
 
 #[inline]
-fn after_waking(hub: &Hub, woken: Result<isize, isize>) -> Outcome {
+pub(super) fn after_waking(hub: &Hub, woken: Result<isize, isize>) -> Outcome {
     if matches!(woken, Ok(1..)) {
         hub.let_pass();
     }

@@ -11,6 +11,7 @@ mod futex_lending;
 pub mod futex_pi;
 mod futex_pi_shared;
 mod futex_soon;
+mod futex_usual;
 mod futex_wake_op;
 pub(crate) mod ids;
 pub mod io;

@@ -17,7 +17,7 @@ const BUCKETS: usize = 1 << 15;
 /// number is written under the lock. A waiter counts itself before it looks at its word, and a waker has changed the
 /// word before it looks at the number: one of them sees the other.
 #[repr(align(32))]
-struct Slot {
+pub(super) struct Slot {
     waiting: AtomicU32,
     waiters: ProgramLock<List<Waiter>>,
 }
@@ -35,6 +35,21 @@ static PI_WAITING: AtomicUsize = AtomicUsize::new(0);
 #[inline]
 fn index(key: usize) -> usize {
     (key >> 2).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (usize::BITS - BUCKETS.ilog2())
+}
+
+/// Where those who wait on `key` are.
+#[inline]
+pub(super) fn slot(key: usize) -> &'static Slot {
+    &TABLE.0[index(key)]
+}
+
+impl Slot {
+    /// False if certainly nobody waits here: never when somebody does who should see the caller's last store.
+    #[inline]
+    pub fn may_have_waiters(&self) -> bool {
+        fence_among_threads();
+        self.waiting.load(Relaxed) != 0
+    }
 }
 
 #[inline]
@@ -58,19 +73,11 @@ pub(super) struct Bucket {
 impl Bucket {
     #[inline]
     pub fn of(key: usize) -> Self {
-        Self::at(&TABLE.0[index(key)])
-    }
-
-    /// `None` if certainly nobody waits on `key`: never when somebody does who should see the caller's last store.
-    #[inline]
-    pub fn if_any(key: usize) -> Option<Self> {
-        let slot = &TABLE.0[index(key)];
-        fence_among_threads();
-        (slot.waiting.load(Relaxed) != 0).then(|| Self::at(slot))
+        Self::at(slot(key))
     }
 
     #[inline]
-    fn at(slot: &'static Slot) -> Self {
+    pub fn at(slot: &'static Slot) -> Self {
         Bucket { slot, waiters: slot.waiters.lock() }
     }
 
@@ -139,8 +146,7 @@ impl Bucket {
 
 /// Whether anybody may wait on `key`; never false when somebody who should see the caller's last store does.
 pub fn may_have_waiters(key: usize) -> bool {
-    fence_among_threads();
-    TABLE.0[index(key)].waiting.load(Relaxed) != 0
+    slot(key).may_have_waiters()
 }
 
 /// The buckets of two words, or the one of both, locked in the order of the table.
@@ -183,6 +189,12 @@ impl Woken {
     #[inline]
     pub fn new() -> Self {
         Woken { here: current_hub().filter(|hub| !hub.is_stranger()), elsewhere: None }
+    }
+
+    /// By a green thread of this carrier.
+    #[inline]
+    pub fn by(hub: &'static Hub) -> Self {
+        Woken { here: Some(hub), elsewhere: None }
     }
 
     #[inline]

@@ -34,7 +34,7 @@ impl Hub {
         }
         self.leave(green);
         green.waiting.set(Waiting::Nothing);
-        if green.timed.replace(false) && green.wake.get() != Wake::TimedOut {
+        if deadline.is_some() && green.timed.replace(false) && green.wake.get() != Wake::TimedOut {
             self.timers.borrow_mut().cancelled(Ticket::is_valid);
         }
         // A signal that came for a green thread already made ready interrupts it as well, as in the kernel.

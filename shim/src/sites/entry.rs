@@ -235,6 +235,8 @@ gp_entry_save:
     movaps [rsp + 240], xmm15
     jmp 5f
 6:
+    # libc's code calls with the direction flag clear; here nobody has promised.
+    cld
     sub rsp, [rip + gp_xsave_size]
     and rsp, -64
     mov [rbx + {vector}], rsp
@@ -255,7 +257,6 @@ gp_entry_save:
     mov rdi, rbx
     mov rsi, [rip + gp_tls@GOTTPOFF]
     mov rsi, fs:[rsi]
-    cld
     call gp_dispatch
 gp_entry_end:
     cmp eax, 1
