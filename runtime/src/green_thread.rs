@@ -165,6 +165,8 @@ pub struct Green {
     /// The mask to go back to after the handler that ends a sigsuspend, ppoll, pselect6 or epoll_pwait.
     pub saved_mask: Cell<Option<u64>>,
     pub alt_stack: Cell<AltStack>,
+    /// The signal mask that `signals::masks` has counted.
+    pub(crate) counted_mask: Cell<Option<u64>>,
     /// The signals that a sigtimedwait under way waits for.
     pub sigwait: Cell<u64>,
     /// CPU time used in finished turns, ns: see `cpu_clock`.
@@ -206,6 +208,7 @@ impl Green {
             saved_mask: Cell::new(None),
             pending: RefCell::new(Pending::new()),
             alt_stack: Cell::new(AltStack::DISABLED),
+            counted_mask: Cell::new(None),
             sigwait: Cell::new(0),
             float: Cell::new(FloatControl::DEFAULT),
             rights: Cell::new(protection_keys::DEFAULT),

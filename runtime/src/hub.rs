@@ -366,7 +366,7 @@ impl Hub {
         let green = self.new_green();
         green.thread_pointer.set(self.native_thread_pointer);
         green.mask.set(self.current().mask.get());
-        self.signals.thread_added(green.mask.get());
+        self.signals.mask_changed(green);
         let stack = Mapping::new(stack_bytes).expect("no memory for a stack");
         let (limit, base) = stack.bounds();
         // SAFETY: the mapping lives as long as the process, and records are never freed.

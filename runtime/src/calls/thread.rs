@@ -112,7 +112,7 @@ fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) 
         hub.discard(green);
         return Done(error(libc::EFAULT));
     }
-    hub.signals.thread_added(green.mask.get());
+    hub.signals.mask_changed(green);
     // SAFETY: libc made the thread pointer, and the thread does not run yet.
     unsafe { carrier::set_words(thread_pointer, hub, green) };
     // The child leaves the call as its maker does, with its own stack and 0: its frame goes where its first call's

@@ -9,6 +9,7 @@ pub mod addresses;
 pub mod context;
 pub mod deliver;
 pub mod kernel_handler;
+mod masks;
 mod own_frame;
 pub mod pending;
 mod routing;
@@ -118,8 +119,7 @@ pub struct HubSignals {
     ring: Ring,
     /// Signals for the process that no green thread could take yet.
     pub process: RefCell<Pending>,
-    /// How many live green threads have which mask. Distinct masks are few.
-    masks: RefCell<Vec<(u64, usize)>>,
+    masks: masks::Masks,
     /// What the kernel has for the carrier.
     kernel_mask: Cell<u64>,
     /// The kernel-level handler is running, which no signal may interrupt: a new mask counts from its return on.
@@ -146,7 +146,7 @@ impl HubSignals {
                 overflowed: AtomicBool::new(false),
             },
             process: RefCell::new(Pending::new()),
-            masks: RefCell::new(vec![(0, 1)]),
+            masks: masks::Masks::new(),
             kernel_mask: Cell::new(0),
             in_handler: Cell::new(false),
             trapped: Cell::new(false),
@@ -183,8 +183,8 @@ impl HubSignals {
         let mut mask = 0u64;
         // SAFETY: asks only.
         unsafe { sys!(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, 0, &mut mask as *mut u64, 8) };
-        *self.masks.borrow_mut() = vec![(mask, 1)];
         main.mask.set(mask);
+        self.masks.note(main, mask);
         self.kernel_mask.set(mask);
         // SAFETY: nobody uses the buffers yet; they stay where they are.
         hub.carrier.spare_stack.set(unsafe { (*self.scratch.get()).spare_stack() });
@@ -201,7 +201,7 @@ impl HubSignals {
     }
 
     fn wanted_kernel_mask(&self) -> u64 {
-        self.masks.borrow().iter().fold(!0, |all, (mask, _)| all & mask) & !ALWAYS_OPEN
+        self.masks.common() & !ALWAYS_OPEN
     }
 
     /// The kernel's mask as it should be while the carrier runs green threads.
@@ -209,13 +209,8 @@ impl HubSignals {
         self.kernel_mask.get()
     }
 
-    /// libc itself blocks everything, its own signals included, for the moments around the making and the ending of a
-    /// thread. The kernel is not told: what comes then is held back here.
-    fn is_for_a_moment(mask: u64) -> bool {
-        mask == !UNBLOCKABLE
-    }
-
-    /// The kernel is told for once, until the mask changes: a kernel thread that is about to be made inherits it.
+    /// The kernel is told of a mask for a moment (`masks`), until it changes: a kernel thread that is about to be made
+    /// inherits it.
     pub(crate) fn tell_kernel_of_moment(&self, green: &Green) {
         self.kernel_mask.set(green.mask.get() & !ALWAYS_OPEN);
         self.apply_kernel_mask();
@@ -253,30 +248,16 @@ impl HubSignals {
         green.mask.get() & !self.kernel_mask.get() & bit != 0
     }
 
-    fn count(&self, mask: u64, by: isize) {
-        let mut masks = self.masks.borrow_mut();
-        match masks.iter_mut().position(|entry| entry.0 == mask) {
-            Some(at) => {
-                masks[at].1 = masks[at].1.wrapping_add_signed(by);
-                if masks[at].1 == 0 {
-                    masks.swap_remove(at);
-                }
-            }
-            None => masks.push((mask, by as usize)),
-        }
-    }
-
-    /// A green thread with `mask` has begun.
-    pub fn thread_added(&self, mask: u64) {
-        self.count(mask, 1);
-        if !Self::is_for_a_moment(mask) {
+    /// The mask of `green`, which may be new, is another one now.
+    pub(crate) fn mask_changed(&self, green: &Green) {
+        if self.masks.note(green, green.mask.get()) {
             self.update_kernel_mask();
         }
     }
 
     /// A green thread has ended.
     pub(crate) fn thread_removed(&self, hub: &Hub, green: &Green) {
-        self.count(green.mask.get(), -1);
+        self.masks.forget(green);
         if hub.live() > 0 {
             self.update_kernel_mask();
         }
@@ -304,7 +285,7 @@ impl HubSignals {
         me.pending.borrow_mut().clear();
         pending::rebuild_in_child();
         hub.carrier.attention.store(0, SeqCst);
-        *self.masks.borrow_mut() = vec![(me.mask.get(), 1)];
+        self.masks.keep_only(me);
         self.kernel_mask.set(self.wanted_kernel_mask());
         self.take_mask_back();
     }
@@ -388,16 +369,11 @@ pub fn set_mask(hub: &Hub, green: &Green, mask: u64) {
     if old == mask {
         return;
     }
-    hub.signals.count(old, -1);
-    hub.signals.count(mask, 1);
-    if !HubSignals::is_for_a_moment(mask) {
-        hub.signals.update_kernel_mask();
-    }
+    hub.signals.mask_changed(green);
     let opened = old & !mask;
     if opened != 0 {
-        loop {
-            let found = hub.signals.process.borrow_mut().take(opened);
-            let Some(info) = found else { break };
+        while hub.signals.process.borrow().set() & opened != 0 {
+            let Some(info) = hub.signals.process.borrow_mut().take(opened) else { break };
             green.pending.borrow_mut().push(&info);
         }
         if deliverable(hub, green) {
