@@ -30,7 +30,7 @@ pub enum State {
 /// How a green thread has used its turns, of which the run queue thinks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Pace {
-    /// It has neither waited or yielded yet nor used up a time slice.
+    /// It has neither waited or yielded yet, nor used up a time slice, nor made a thread.
     New,
     Reacts,
     /// It has used up a time slice since it last waited or yielded, or is taken for such a one.

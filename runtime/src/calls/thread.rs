@@ -3,6 +3,7 @@
 use super::Outcome::{self, Done, Pass};
 use super::{error, futex, page_faults, process, Reason};
 use crate::frame::{CallSite, Frame};
+use crate::green_thread::Pace;
 use crate::hub::Hub;
 use crate::switch::FloatControl;
 use crate::{alloc, carrier, protection_keys, stack_pool, user};
@@ -102,6 +103,10 @@ fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) 
     stack_pool::begun(stack_top);
     green.mask.set(me.mask.get());
     green.name.set(me.name.get());
+    if me.pace.get() == Pace::New {
+        // What it does is no sign of what those will do that it makes.
+        me.pace.set(Pace::Reacts);
+    }
     green.has_own_name.set(me.has_own_name.get());
     green.float.set(FloatControl::current());
     if protection_keys::in_use() {
