@@ -1,6 +1,7 @@
 //! A green thread: what the kernel keeps for one of its threads, kept by us.
 
 use crate::carrier;
+use crate::fs_attributes::Attributes;
 use crate::futex_queue::InVain;
 use crate::hub::Hub;
 use crate::prefetch;
@@ -142,6 +143,8 @@ pub struct Green {
     pub(crate) stack_at: Cell<usize>,
     /// What the call has as its second argument, a buffer mostly.
     pub(crate) buffer: Cell<usize>,
+    /// Working directory and file mode mask; null: the process's.
+    pub(crate) attributes: Cell<*const Attributes>,
     pub scheduling: Scheduling,
     /// Signals directed at this thread that its mask holds back, or that wait for it to come to its next exit.
     pub pending: RefCell<Pending>,
@@ -200,6 +203,7 @@ impl Green {
             robust_list: Cell::new(0),
             name: Cell::new([0; 16]),
             has_own_name: Cell::new(false),
+            attributes: Cell::new(ptr::null()),
             scheduling: Scheduling::new(),
             makes_thread: Cell::new(false),
             cancel_marked: Cell::new(false),
@@ -235,6 +239,7 @@ impl Green {
         self.robust_list.set(0);
         self.name.set([0; 16]);
         self.has_own_name.set(false);
+        self.attributes.set(ptr::null());
         self.scheduling.reset();
         self.makes_thread.set(false);
         self.cancel_marked.set(false);

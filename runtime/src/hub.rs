@@ -21,7 +21,7 @@ use crate::slice::Slice;
 use crate::switch::{self, Context, FloatControl, Mapping};
 use crate::thread_limit::ThreadLimit;
 use crate::timers::Timers;
-use crate::{futex_queue, protection_keys, report, signals, stack_pool, sys};
+use crate::{fs_attributes, futex_queue, protection_keys, report, signals, stack_pool, sys};
 use core::cell::{Cell, RefCell};
 use core::hash::{BuildHasherDefault, Hasher};
 use core::ptr;
@@ -122,6 +122,7 @@ pub struct Hub {
     deadlock_reported: Cell<bool>,
     spin: spin::Spin,
     config: Config,
+    pub(crate) fs: fs_attributes::Groups,
     /// A change of credentials that libc has every thread make.
     pub(crate) setxid: crate::calls::credentials::Current,
     /// A green thread that last waited for something from outside: where `report` looks first.
@@ -240,6 +241,7 @@ impl Hub {
             deadlock_reported: Cell::new(false),
             spin: spin::Spin::new(config.spin),
             config,
+            fs: fs_attributes::Groups::new(),
             setxid: Cell::new(None),
             hopeful: Cell::new(main),
             clock_watch: Cell::new(-1),
@@ -414,6 +416,7 @@ impl Hub {
         self.deadlock_reported.set(false);
         self.clock_watch.set(-1);
         self.setxid.set(None);
+        self.fs.rebuild_in_child(me);
         // The parent goes on counting from where both are.
         self.next_tid.set(first_tid());
         let mut tids = self.tids.borrow_mut();

@@ -15,6 +15,7 @@ pub mod dispatch;
 pub mod exit;
 pub mod fd_table;
 pub mod frame;
+pub mod fs_attributes;
 pub mod futex_queue;
 pub mod green_thread;
 pub mod guard;

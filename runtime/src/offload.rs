@@ -26,8 +26,9 @@ use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering::*};
 use std::collections::VecDeque;
 
-/// glibc's `setxid` broadcasts do not reach helpers, so that one that was made before must not be used after.
-static CREDENTIALS: AtomicU32 = AtomicU32::new(0);
+/// Counts changes of what the kernel keeps for each kernel thread: credentials, which glibc's `setxid` broadcasts do not
+/// bring to helpers, the table of descriptors, namespaces. A helper that was made before must not be used after.
+static CHANGES: AtomicU32 = AtomicU32::new(0);
 
 struct Pool {
     idle: Vec<*mut Helper>,
@@ -57,7 +58,7 @@ fn give_back(helper: &'static Helper) {
 
 /// An idle helper that takes `job`, or a new one.
 fn idle_or_new(mut job: Job) -> Option<&'static Helper> {
-    let credentials = CREDENTIALS.load(Relaxed);
+    let changes = CHANGES.load(Relaxed);
     loop {
         let candidate = {
             let mut pool = POOL.lock();
@@ -67,7 +68,7 @@ fn idle_or_new(mut job: Job) -> Option<&'static Helper> {
         let Some(candidate) = candidate else { break };
         // SAFETY: helpers are freed only by `reap`, from `gone`.
         let helper = unsafe { &*candidate };
-        if helper.credentials == credentials {
+        if helper.changes == changes {
             job = match helper.give(job) {
                 None => return Some(helper),
                 Some(job) => job,
@@ -75,7 +76,7 @@ fn idle_or_new(mut job: Job) -> Option<&'static Helper> {
         }
         POOL.lock().gone.push(candidate);
     }
-    helper::spawn(job, credentials)
+    helper::spawn(job, changes)
 }
 
 /// Frees helpers whose thread has ended.
@@ -181,9 +182,9 @@ fn run(hub: &'static Hub, nr: i64, args: [usize; 6], interruptible: bool) -> isi
     }
 }
 
-/// The process's credentials are about to change: helpers made before are not used again.
-pub fn credentials_change() {
-    CREDENTIALS.fetch_add(1, Relaxed);
+/// Something of the carrier's that helpers don't share is about to change: those made before are not used again.
+pub fn leave_helpers() {
+    CHANGES.fetch_add(1, Relaxed);
 }
 
 /// In a forked child there are no helpers.

@@ -464,6 +464,7 @@ impl Reactor {
         if hub.clock_watch.get() == fd {
             hub.clock_watch.set(to);
         }
+        hub.fs.moved(fd, to);
         true
     }
 

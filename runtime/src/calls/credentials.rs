@@ -31,7 +31,7 @@ pub(crate) fn broadcast_begins(hub: &Hub) {
 
 pub fn change(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     // Helper threads made before would act with the old credentials.
-    offload::credentials_change();
+    offload::leave_helpers();
     hub.thread_limit.forget();
     let Some(broadcast) = hub.setxid.get() else { return Pass(Reason::NonBlocking) };
     let call = [frame.number, frame.rdi, frame.rsi, frame.rdx];

@@ -133,6 +133,9 @@ pub fn close_range(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if first > last || !closes {
         return Pass(Reason::NotOurs);
     }
+    if flags & libc::CLOSE_RANGE_UNSHARE != 0 {
+        offload::leave_helpers();
+    }
     offload::await_lookups(first..=last);
     let numbers = hub.reactor.table.lock().numbers();
     for fd in numbers.filter(|&fd| (first..=last).contains(&(fd as u32))) {

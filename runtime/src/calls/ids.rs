@@ -5,7 +5,7 @@ use super::Outcome::{self, Done, Pass};
 use super::{error, thread, Reason};
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{sys, user};
+use crate::{offload, sys, user};
 use core::sync::atomic::Ordering::Relaxed;
 
 /// IOPRIO_WHO_PROCESS, which means a thread.
@@ -122,5 +122,6 @@ pub fn capget(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 pub fn capset(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     hub.thread_limit.forget();
+    offload::leave_helpers();
     capget(hub, frame)
 }

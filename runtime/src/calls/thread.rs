@@ -6,7 +6,7 @@ use crate::frame::{CallSite, Frame};
 use crate::green_thread::Pace;
 use crate::hub::Hub;
 use crate::switch::FloatControl;
-use crate::{alloc, carrier, protection_keys, stack_pool, user};
+use crate::{alloc, carrier, fs_attributes, protection_keys, stack_pool, user};
 use core::sync::atomic::Ordering::*;
 
 /// What libc's thread creation asks for. Other combinations make kernel threads, as the program wants.
@@ -117,6 +117,7 @@ fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) 
         hub.discard(green);
         return Done(error(libc::EFAULT));
     }
+    fs_attributes::inherit(me, green);
     hub.signals.mask_changed(green);
     // SAFETY: libc made the thread pointer, and the thread does not run yet.
     unsafe { carrier::set_words(thread_pointer, hub, green) };

@@ -5,7 +5,7 @@ use crate::calls::{
     readiness, sched, signal, socket, thread, time, timer, wait, Call,
 };
 use crate::modules::Module;
-use crate::protection_keys;
+use crate::{fs_attributes, protection_keys};
 
 /// When a row counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -163,6 +163,10 @@ pub(super) const ROWS: &[Row] = &[
     row(libc::SYS_prlimit64, Always, ids::prlimit64),
     row(libc::SYS_setrlimit, Always, thread::change_limit),
     row(libc::SYS_capset, Always, ids::capset),
+    row(libc::SYS_unshare, Always, fs_attributes::unshare),
+    row(libc::SYS_setns, Always, fs_attributes::setns),
+    row(libc::SYS_chdir, Always, fs_attributes::change_directory),
+    row(libc::SYS_fchdir, Always, fs_attributes::change_directory),
     // signal
     shared(libc::SYS_rt_sigaction, Always, signal::rt_sigaction, signal::rt_sigaction),
     row(libc::SYS_rt_sigprocmask, Always, signal::rt_sigprocmask),
@@ -210,4 +214,6 @@ pub(super) const ROWS: &[Row] = &[
     row(libc::SYS_setresuid, Always, credentials::change),
     row(libc::SYS_setresgid, Always, credentials::change),
     row(libc::SYS_setgroups, Always, credentials::change),
+    row(libc::SYS_setfsuid, Always, credentials::change),
+    row(libc::SYS_setfsgid, Always, credentials::change),
 ];

@@ -223,6 +223,9 @@ impl Hub {
         if protection_keys::in_use() && protection_keys::rights() != green.rights.get() {
             protection_keys::set_rights(green.rights.get());
         }
+        if fs_attributes::in_use() {
+            fs_attributes::begin_turn(self, green);
+        }
         // SAFETY: the green thread's own thread pointer.
         unsafe { switch::set_thread_pointer(green.thread_pointer.get()) };
     }

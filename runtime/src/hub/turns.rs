@@ -143,6 +143,7 @@ impl Hub {
         self.tids.borrow_mut().remove(&green.tid.get());
         self.live.set(self.live.get() - 1);
         self.signals.thread_removed(self, green);
+        fs_attributes::leave(self, green);
         let child_tid = green.clear_child_tid.get();
         if child_tid != 0 {
             let _ = crate::user::write(child_tid, &0u32);

@@ -75,8 +75,8 @@ pub(crate) struct Helper {
     done: AtomicU32,
     /// The kernel's id; cleared by the kernel when the thread has ended.
     tid: AtomicI32,
-    /// What `CREDENTIALS` was when it was made.
-    pub(super) credentials: u32,
+    /// What `CHANGES` was when it was made.
+    pub(super) changes: u32,
     job: UnsafeCell<Job>,
     pub(super) files: Files,
     /// Its place in `Pool::given`.
@@ -291,7 +291,7 @@ fn take_raised() -> Option<Info> {
 }
 
 /// Starts a helper whose first job is already in place.
-pub(super) fn spawn(job: Job, credentials: u32) -> Option<&'static Helper> {
+pub(super) fn spawn(job: Job, changes: u32) -> Option<&'static Helper> {
     signals::action::catch_setxid();
     let memory = Mapping::new(STACK + TLS_BELOW + 4096)?;
     let (_, end) = memory.bounds();
@@ -307,7 +307,7 @@ pub(super) fn spawn(job: Job, credentials: u32) -> Option<&'static Helper> {
         flags: Flags { cancel: AtomicU32::new(0), entering: AtomicU32::new(0) },
         done: AtomicU32::new(0),
         tid: AtomicI32::new(-1),
-        credentials,
+        changes,
         job: UnsafeCell::new(job),
         files: Files::none(),
         links: Links::new(),

@@ -7,7 +7,7 @@ use crate::calls::{error, Outcome, Reason};
 use crate::fd_table::{Kind, READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{never_waits, offload, sys};
+use crate::{fs_attributes, never_waits, offload, sys};
 use Outcome::{Done, Pass};
 
 /// What is in the page cache is read at once. A count below what was asked for is not the end of the file, only of
@@ -183,6 +183,15 @@ fn opens_fifo(directory: i32, path: usize, flags: i32) -> bool {
     result >= 0 && stat.st_mode & libc::S_IFMT == libc::S_IFIFO
 }
 
+fn open_in_helper(hub: &'static Hub, directory: i32, path: usize, flags: usize, mode: usize) -> isize {
+    let open = |directory: i32| offload::call(hub, libc::SYS_openat, [directory as usize, path, flags, mode, 0, 0]);
+    if directory == libc::AT_FDCWD && fs_attributes::in_use() {
+        // The helper may look at the path in another thread's turn.
+        return fs_attributes::with_directory(hub, open);
+    }
+    open(directory)
+}
+
 pub fn open(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
@@ -190,7 +199,7 @@ pub fn open(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if !opens_fifo(libc::AT_FDCWD, frame.rdi, frame.rsi as i32) {
         return Pass(Reason::NotOurs);
     }
-    Done(offload::call(hub, libc::SYS_open, frame.args()))
+    Done(open_in_helper(hub, libc::AT_FDCWD, frame.rdi, frame.rsi, frame.rdx))
 }
 
 pub fn openat(hub: &'static Hub, frame: &mut Frame) -> Outcome {
@@ -200,5 +209,5 @@ pub fn openat(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if !opens_fifo(frame.rdi as i32, frame.rsi, frame.rdx as i32) {
         return Pass(Reason::NotOurs);
     }
-    Done(offload::call(hub, libc::SYS_openat, frame.args()))
+    Done(open_in_helper(hub, frame.rdi as i32, frame.rsi, frame.rdx, frame.r10))
 }
