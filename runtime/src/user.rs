@@ -234,6 +234,15 @@ pub fn write_slice<T: Copy>(address: usize, values: &[T]) -> Result<(), Fault> {
     }
 }
 
+/// No address of the program is as high as this.
+pub(crate) const LIMIT: usize = 0x7fff_ffff_f000;
+
+/// Whether `bytes` at `address` can be the program's at all, mapped or not: the kernel looks at that before all else.
+#[inline]
+pub(crate) fn is_range(address: usize, bytes: usize) -> bool {
+    address.checked_add(bytes).is_some_and(|end| end <= LIMIT)
+}
+
 /// Loads an aligned futex word.
 #[inline]
 pub fn load(address: usize) -> Result<u32, Fault> {

@@ -25,8 +25,6 @@ pub(crate) const ETIMEDOUT: isize = error(libc::ETIMEDOUT);
 const ENOSYS: isize = error(libc::ENOSYS);
 /// Every waiter's bits.
 pub(super) const ANY: u32 = u32::MAX;
-/// No address of the program is as high as this.
-const ADDRESS_LIMIT: usize = 0x7fff_ffff_f000;
 
 /// The arguments of futex(2).
 pub(crate) struct Request {
@@ -149,7 +147,7 @@ pub(crate) fn check_address(word: usize) -> Result<(), isize> {
     if !word.is_multiple_of(4) {
         return Err(EINVAL);
     }
-    if word >= ADDRESS_LIMIT {
+    if word >= user::LIMIT {
         return Err(user::EFAULT);
     }
     Ok(())

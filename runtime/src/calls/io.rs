@@ -35,7 +35,7 @@ use crate::fd_table::Kind;
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::modules::Module;
-use crate::{never_waits, sys};
+use crate::{never_waits, sys, user};
 use block::Cannot;
 use buffers::Buffers;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -130,9 +130,27 @@ fn write_any(hub: &'static Hub, frame: &Frame, kind: Kind, buffers: &Buffers) ->
     }
 }
 
+/// The buffer of a call that has one; `None` where the kernel refuses it before all else.
+#[inline]
+fn one(frame: &Frame) -> Option<Buffers> {
+    user::is_range(frame.rsi, frame.rdx).then(|| Buffers::one(frame.rsi, frame.rdx))
+}
+
 pub fn read(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    read_into(hub, frame, one)
+}
+
+pub fn readv(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    read_into(hub, frame, |frame| Buffers::vector(frame.rsi, frame.rdx))
+}
+
+#[inline(always)]
+fn read_into(hub: &'static Hub, frame: &Frame, buffers: impl FnOnce(&Frame) -> Option<Buffers>) -> Outcome {
     match ours(hub, frame.rdi as i32) {
-        Ok(kind) => read_any(hub, frame, kind, &Buffers::one(frame.rsi, frame.rdx)),
+        Ok(kind) => match buffers(frame) {
+            Some(buffers) => read_any(hub, frame, kind, &buffers),
+            None => Pass(Reason::NonBlocking),
+        },
         Err(reason) => Pass(reason),
     }
 }
@@ -141,25 +159,17 @@ pub fn write(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if let Some(outcome) = names::write(hub, frame) {
         return outcome;
     }
-    match ours(hub, frame.rdi as i32) {
-        Ok(kind) => write_any(hub, frame, kind, &Buffers::one(frame.rsi, frame.rdx)),
-        Err(reason) => Pass(reason),
-    }
-}
-
-pub fn readv(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    match ours(hub, frame.rdi as i32) {
-        Ok(kind) => match Buffers::vector(frame.rsi, frame.rdx) {
-            Some(buffers) => read_any(hub, frame, kind, &buffers),
-            None => Pass(Reason::NonBlocking),
-        },
-        Err(reason) => Pass(reason),
-    }
+    write_from(hub, frame, one)
 }
 
 pub fn writev(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    write_from(hub, frame, |frame| Buffers::vector(frame.rsi, frame.rdx))
+}
+
+#[inline(always)]
+fn write_from(hub: &'static Hub, frame: &Frame, buffers: impl FnOnce(&Frame) -> Option<Buffers>) -> Outcome {
     match ours(hub, frame.rdi as i32) {
-        Ok(kind) => match Buffers::vector(frame.rsi, frame.rdx) {
+        Ok(kind) => match buffers(frame) {
             Some(buffers) => write_any(hub, frame, kind, &buffers),
             None => Pass(Reason::NonBlocking),
         },
@@ -178,7 +188,7 @@ fn read_at(hub: &'static Hub, frame: &Frame, buffers: Option<Buffers>) -> Outcom
 }
 
 pub fn pread64(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    read_at(hub, frame, Some(Buffers::one(frame.rsi, frame.rdx)))
+    read_at(hub, frame, one(frame))
 }
 
 pub fn preadv(hub: &'static Hub, frame: &mut Frame) -> Outcome {
@@ -217,6 +227,9 @@ fn unless_interrupted(result: isize) -> Option<isize> {
 /// For the hook by name: reads if that takes one call and cannot block. `None`: libc's own function is to be called.
 #[inline]
 pub fn try_read(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> {
+    if !user::is_range(buffer, len) {
+        return None;
+    }
     if never_waits::read(fd) {
         // SAFETY: the program's own buffer.
         return unless_interrupted(unsafe { sys!(libc::SYS_read, fd, buffer, len) });
@@ -242,6 +255,9 @@ pub fn try_read(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> 
 /// For the hook by name, as `try_read`. What it has begun libc's own function goes on with.
 #[inline]
 pub fn try_write(hub: &Hub, fd: i32, buffer: usize, len: usize) -> Option<isize> {
+    if !user::is_range(buffer, len) {
+        return None;
+    }
     if never_waits::write(fd) {
         // SAFETY: the program's own buffer.
         return unless_interrupted(unsafe { sys!(libc::SYS_write, fd, buffer, len) });

@@ -31,6 +31,9 @@ pub fn eventfd(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 /// eventfd, timerfd and signalfd take RWF_NOWAIT (Linux 6.10 for all of them); inotify and others don't.
 pub(super) fn read(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers) -> Outcome {
+    if buffers.total() == 0 {
+        return read_too_little(hub, frame, fd);
+    }
     let attempt = |fd| match signalfd::read(fd, buffers) {
         Some(result) => result,
         None => read_nowait(fd, buffers.pointer(), buffers.count(), HERE),
@@ -49,14 +52,26 @@ pub(super) fn read(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers)
     }
 }
 
+/// A read that is shorter than anything that these objects give is refused by each of them: by most at once, by inotify
+/// once there is something to read.
+#[cold]
+fn read_too_little(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
+    if is_nonblocking(fd) {
+        return Pass(Reason::NonBlocking);
+    }
+    Done(help(hub, frame, fd))
+}
+
 /// Nobody takes what there is between our look and our read but a process that we share the object with, and sharing
 /// these objects is rare; a signalfd must be read by the carrier, whose signals it gives.
 fn read_when_ready(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers) -> Outcome {
     // SAFETY: nothing is read: says whether the object can be read at all.
     let refused = unsafe { sys!(libc::SYS_readv, fd, 0, 0) };
-    // Shorter than anything that these objects give: refused by each of them, some of them before they wait.
-    if refused < 0 || buffers.total() < 8 {
+    if refused < 0 {
         return Pass(Reason::NotOurs);
+    }
+    if buffers.total() < RECORD {
+        return read_too_little(hub, frame, fd);
     }
     let mut block = Block::new(hub, fd, READ);
     while poll_now(block.fd(), libc::POLLIN) == 0 {
@@ -96,7 +111,7 @@ pub(super) fn write(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers
 
 /// For the hook by name.
 pub(super) fn try_read(fd: i32, buffer: usize, len: usize) -> Option<isize> {
-    if REFUSED_NOWAIT.load(Relaxed) || signalfd::maybe() {
+    if REFUSED_NOWAIT.load(Relaxed) || signalfd::maybe() || len == 0 {
         return None;
     }
     let result = read_nowait(fd, Buffers::one(buffer, len).pointer(), 1, HERE);
