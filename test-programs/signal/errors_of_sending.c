@@ -1,9 +1,12 @@
-// Sending signals to other users' processes is EPERM in every call that sends, signal 0 too; a full queue is EAGAIN for real-time signals that queue, and the others come all the same.
+// Sending signals to other users' processes is EPERM in every call that sends, signal 0 too, and so is what only the kernel sends; a full queue is EAGAIN for real-time signals that queue, and the others come all the same.
 #include "check.h"
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+static _Atomic pid_t waiting;
+
 static void *wait_here(void *arg) {
+    waiting = gettid();
     for (;;)
         pause();
     return arg;
@@ -91,6 +94,32 @@ static void full_queue(void) {
     CHECK_EQ(info.si_value.sival_int, 7);
 }
 
+// Only to itself may a thread send what seems to come from the kernel or from tgkill.
+static void claims(void) {
+    union {
+        siginfo_t info;
+        char bytes[128];
+    } told = {.info = {.si_code = SI_USER}};
+    pid_t me = gettid(), other = waiting;
+    CHECK_ERR(syscall(SYS_rt_sigqueueinfo, other, 0, &told), EPERM);
+    CHECK_ERR(syscall(SYS_rt_tgsigqueueinfo, getpid(), other, 0, &told), EPERM);
+    CHECK_OK(syscall(SYS_rt_sigqueueinfo, me, 0, &told));
+    CHECK_OK(syscall(SYS_rt_tgsigqueueinfo, getpid(), me, 0, &told));
+    told.info.si_code = SI_TKILL;
+    CHECK_ERR(syscall(SYS_rt_sigqueueinfo, other, 0, &told), EPERM);
+    CHECK_ERR(syscall(SYS_rt_tgsigqueueinfo, getpid(), other, 0, &told), EPERM);
+    told.info.si_code = SI_QUEUE;
+    CHECK_OK(syscall(SYS_rt_sigqueueinfo, other, 0, &told));
+    CHECK_OK(syscall(SYS_rt_tgsigqueueinfo, getpid(), other, 0, &told));
+    // What the kernel does not know must not be longer than what it keeps.
+    told.info.si_code = 12345;
+    CHECK_OK(syscall(SYS_rt_tgsigqueueinfo, getpid(), me, 0, &told));
+    told.bytes[127] = 1;
+    CHECK_ERR(syscall(SYS_rt_sigqueueinfo, me, 0, &told), E2BIG);
+    CHECK_ERR(syscall(SYS_rt_tgsigqueueinfo, getpid(), me, 0, &told), E2BIG);
+    CHECK_ERR(syscall(SYS_rt_tgsigqueueinfo, getpid(), other, 0, &told), E2BIG);
+}
+
 int main(void) {
     sigset_t set;
     sigemptyset(&set);
@@ -99,6 +128,8 @@ int main(void) {
     CHECK_RC(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
     CHECK(getpgrp() == getpid() || setpgid(0, 0) == 0);
     spawn(wait_here, NULL);
+    EVENTUALLY(waiting != 0);
+    claims();
     by_descriptor();
     full_queue();
     if (geteuid() == 0) {

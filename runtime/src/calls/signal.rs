@@ -211,11 +211,56 @@ pub fn rt_tgsigqueueinfo(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if process != hub.pid.load(Relaxed) || tid <= 0 {
         return Pass(Reason::NotOurs);
     }
-    send_to(hub, tid, signal, || {
-        let mut info: Info = user::read(info).map_err(isize::from)?;
-        info.si_signo = signal;
-        Ok(info)
-    })
+    let mut info: Info = match user::read(info) {
+        Ok(info) => info,
+        Err(fault) => return fault.into(),
+    };
+    info.si_signo = signal;
+    if has_unknown_rest(&info) {
+        return Done(error(libc::E2BIG));
+    }
+    if claims_more(hub, tid, &info) {
+        return Done(error(libc::EPERM));
+    }
+    send_to(hub, tid, signal, || Ok(info))
+}
+
+/// As kill, with information of the sender's own.
+pub fn rt_sigqueueinfo(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let claims = user::read::<Info>(frame.rdx).is_ok_and(|mut info| {
+        info.si_signo = frame.rsi as i32;
+        !has_unknown_rest(&info) && claims_more(hub, frame.rdi as i32, &info)
+    });
+    if claims {
+        return Done(error(libc::EPERM));
+    }
+    kill(hub, frame)
+}
+
+/// Whether information of a kind that the kernel does not know is longer than any that it keeps.
+fn has_unknown_rest(info: &Info) -> bool {
+    const KEPT: usize = 48;
+    const SI_KERNEL: i32 = 0x80;
+    const LEAST_KNOWN: i32 = -7;
+    const SI_ASYNCNL: i32 = -60;
+    let most_known = match info.si_signo {
+        libc::SIGILL => 11,
+        libc::SIGFPE => 15,
+        libc::SIGSEGV => 10,
+        libc::SIGBUS => 5,
+        libc::SIGTRAP | libc::SIGCHLD => 6,
+        libc::SIGSYS => 2,
+        _ => 6,
+    };
+    let known = (LEAST_KNOWN..=most_known).contains(&info.si_code) || [SI_KERNEL, SI_ASYNCNL].contains(&info.si_code);
+    // SAFETY: a `siginfo_t` is 128 plain bytes.
+    let bytes = unsafe { &*core::ptr::from_ref(info).cast::<[u8; size_of::<Info>()]>() };
+    !known && bytes[KEPT..].iter().any(|&byte| byte != 0)
+}
+
+/// Whether a signal to another than the sender itself claims to be from the kernel, or from tgkill.
+fn claims_more(hub: &Hub, target: i32, info: &Info) -> bool {
+    (info.si_code >= 0 || info.si_code == libc::SI_TKILL) && target != hub.current().tid.get()
 }
 
 /// A foreign thread sends to a green one: the kernel carries the signal to the carrier, with the target's id in it

@@ -173,7 +173,7 @@ pub(super) const ROWS: &[Row] = &[
     row(libc::SYS_rt_sigpending, Always, signal::rt_sigpending),
     row(libc::SYS_sigaltstack, Always, signal::sigaltstack),
     row(libc::SYS_kill, Always, signal::kill),
-    row(libc::SYS_rt_sigqueueinfo, Always, signal::kill),
+    row(libc::SYS_rt_sigqueueinfo, Always, signal::rt_sigqueueinfo),
     shared(libc::SYS_tkill, Always, signal::tkill, signal::tkill_foreign),
     shared(libc::SYS_tgkill, Always, signal::tgkill, signal::tgkill_foreign),
     row(libc::SYS_rt_tgsigqueueinfo, Always, signal::rt_tgsigqueueinfo),
