@@ -86,6 +86,11 @@ impl Slice {
         hub.carrier.set_wary(NO_TIMER, made.is_err());
     }
 
+    /// Whether the kernel's timer `id` is one of these.
+    pub(crate) fn has_timer(&self, id: i32) -> bool {
+        id >= 0 && (id == self.timer.get() || self.spin.has_timer(id))
+    }
+
     /// For as long as there is no timer each call ends a turn, and asks for a timer again.
     pub(crate) fn make_up(&self, hub: &Hub) {
         self.start(hub);

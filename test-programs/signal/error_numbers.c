@@ -122,6 +122,20 @@ static void timers(void) {
     event = (struct sigevent){.sigev_notify = 77};
     CHECK_ERR(timer_create(CLOCK_MONOTONIC, &event, &timer), EINVAL);
     CHECK_ERR(timer_create(77, NULL, &timer), EINVAL);
+    // The clock counts before the rest, and is one that no timer goes by.
+    CHECK_ERR(syscall(SYS_timer_create, CLOCK_MONOTONIC_COARSE, &event, &timer), EOPNOTSUPP);
+    event = (struct sigevent){.sigev_notify = SIGEV_THREAD_ID, ._sigev_un._tid = 999999999};
+    CHECK_ERR(syscall(SYS_timer_create, CLOCK_REALTIME_COARSE, &event, &timer), EOPNOTSUPP);
+    CHECK_ERR(syscall(SYS_timer_create, CLOCK_REALTIME, &event, &timer), EINVAL);
+    // Nobody has made one yet.
+    for (int id = 0; id < 16; id++) {
+        struct itimerspec off = {0};
+        CHECK_ERR(syscall(SYS_timer_gettime, id, &off), EINVAL);
+        CHECK_ERR(syscall(SYS_timer_getoverrun, id), EINVAL);
+        CHECK_ERR(syscall(SYS_timer_settime, id, 0, &off, NULL), EINVAL);
+        CHECK_ERR(syscall(SYS_timer_settime, id, 0, BAD, NULL), EFAULT);
+        CHECK_ERR(syscall(SYS_timer_delete, id), EINVAL);
+    }
     CHECK_OK(timer_create(CLOCK_MONOTONIC, NULL, &timer));
     struct itimerspec bad = {{0, 0}, {0, 1000000000}};
     CHECK_ERR(timer_settime(timer, 0, &bad, NULL), EINVAL);

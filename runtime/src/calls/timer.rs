@@ -87,12 +87,12 @@ fn create(hub: &Hub, frame: &Frame) -> Result<Outcome, Outcome> {
             let tid = event.map_or(0, |event| event.tid);
             match hub.by_tid(tid) {
                 Some(_) => Notify::Thread(tid),
-                None if tid > 1 << 22 => return Ok(Done(EINVAL)),
-                // A foreign thread's; the kernel signals it itself.
+                // A foreign thread's, which the kernel signals itself, or nobody's.
                 None => return Ok(Pass(Reason::NotOurs)),
             }
         }
-        Some(_) => return Ok(Done(EINVAL)),
+        // The clock may be wrong as well, which comes first.
+        Some(_) => return Ok(Pass(Reason::NotOurs)),
     };
     if clock_of.is_none() && !matches!(notify, Notify::Thread(_)) {
         return Ok(Pass(Reason::NotOurs));
@@ -120,7 +120,21 @@ fn make(hub: &Hub, clock: i32, on_cpu_time: bool) -> Result<i32, Outcome> {
     carrier_timer::make(hub, clock, MARK).map_err(Done)
 }
 
-pub fn timer_delete(_hub: &'static Hub, frame: &mut Frame) -> Outcome {
+/// The kernel's answer where the program names a timer of the runtime's: to the program there is none.
+fn hidden(hub: &Hub, frame: &Frame) -> Option<Outcome> {
+    // SAFETY: the program's own pointers.
+    let nobodys = || unsafe { sys!(frame.number as i64, -1isize, frame.rsi, frame.rdx, frame.r10) };
+    hub.slice.has_timer(frame.rdi as i32).then(|| Done(nobodys()))
+}
+
+fn not_ours(hub: &Hub, frame: &Frame) -> Outcome {
+    hidden(hub, frame).unwrap_or(Pass(Reason::NotOurs))
+}
+
+pub fn timer_delete(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if let Some(outcome) = hidden(hub, frame) {
+        return outcome;
+    }
     let id = frame.rdi as i32;
     if find(id).is_some() {
         let mut timers = TIMERS.lock();
@@ -130,10 +144,10 @@ pub fn timer_delete(_hub: &'static Hub, frame: &mut Frame) -> Outcome {
     Pass(Reason::NonBlocking)
 }
 
-pub fn timer_getoverrun(_hub: &'static Hub, frame: &mut Frame) -> Outcome {
+pub fn timer_getoverrun(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     match find(frame.rdi as i32) {
         Some(timer) => Done(timer.overrun as isize),
-        None => Pass(Reason::NotOurs),
+        None => not_ours(hub, frame),
     }
 }
 
@@ -171,7 +185,7 @@ fn arm(id: i32, ns: u64) {
 
 pub fn timer_gettime(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     match find(frame.rdi as i32).filter(|timer| timer.clock.is_some()) {
-        None => Pass(Reason::NotOurs),
+        None => not_ours(hub, frame),
         Some(timer) => match write_setting(frame.rsi, left(hub, &timer)) {
             Ok(()) => Done(0),
             Err(fault) => fault.into(),
@@ -181,7 +195,7 @@ pub fn timer_gettime(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 pub fn timer_settime(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     match find(frame.rdi as i32).filter(|timer| timer.clock.is_some()) {
-        None => Pass(Reason::NotOurs),
+        None => not_ours(hub, frame),
         Some(timer) => set_time(hub, frame, &timer).unwrap_or_else(|outcome| outcome),
     }
 }

@@ -160,6 +160,10 @@ impl Spin {
         self.ticking.set(interval != 0);
     }
 
+    pub(super) fn has_timer(&self, id: i32) -> bool {
+        id == self.timer.get()
+    }
+
     /// A tick of these was of no use.
     pub(super) fn waste(&self) {
         self.useless.set(self.useless.get() + 1);
