@@ -1,5 +1,7 @@
 // Bad descriptors and bad pointers are errors, as from the kernel, and take nothing.
 #include "os/channel.h"
+#include <limits.h>
+#include <sys/epoll.h>
 
 static void *stay_parked(void *arg) {
     char c;
@@ -18,6 +20,9 @@ int main(void) {
     CHECK_ERR(close(12345), EBADF);
     CHECK_ERR(dup2(12345, 5), EBADF);
     CHECK_ERR(dup(-7), EBADF);
+    struct epoll_event exclusive = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+    CHECK_ERR(epoll_ctl(INT_MAX, EPOLL_CTL_ADD, gate[0], &exclusive), EBADF);
+    CHECK_ERR(epoll_wait(INT_MAX, &exclusive, 1, -1), EBADF);
     for (int k = 0; k < KINDS; k++) {
         int end[2];
         kinds[k].open(end);

@@ -55,7 +55,13 @@ pub fn epoll_ctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     if frame.rsi as i32 == libc::EPOLL_CTL_ADD && frame.rdi as i32 >= 0 {
         let events = user::read::<u32>(frame.r10).unwrap_or(0);
         if events & libc::EPOLLEXCLUSIVE as u32 != 0 {
-            hub.reactor.table.lock().entry(frame.rdi as i32).exclusive = Some(true);
+            // SAFETY: the program's own pointer.
+            let added = unsafe { sys!(libc::SYS_epoll_ctl, frame.rdi, frame.rsi, frame.rdx, frame.r10) };
+            if added == 0 {
+                // It is a descriptor; of any other number nothing is kept.
+                hub.reactor.table.lock().entry(frame.rdi as i32).exclusive = Some(true);
+            }
+            return Done(added);
         }
     }
     Pass(Reason::NonBlocking)
@@ -73,21 +79,23 @@ fn chooses_one(hub: &Hub, fd: i32) -> bool {
     };
     known.unwrap_or_else(|| {
         let exclusive = has_exclusive(fd);
-        hub.reactor.table.lock().entry(fd).exclusive = Some(exclusive);
-        exclusive
+        if exclusive.is_some() {
+            hub.reactor.table.lock().entry(fd).exclusive = exclusive;
+        }
+        exclusive.unwrap_or(false)
     })
 }
 
-/// What the kernel tells of a set that may have been filled before there were green threads.
+/// What the kernel tells of a set that may have been filled before there were green threads. `None`: nothing.
 #[cold]
-fn has_exclusive(fd: i32) -> bool {
+fn has_exclusive(fd: i32) -> Option<bool> {
     let path = format!("/proc/self/fdinfo/{fd}\0");
     let mut text = vec![0u8; 16 * 1024];
     // SAFETY: a path, a buffer and a descriptor of ours.
     let length = unsafe {
         let file = sys!(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
         if file < 0 {
-            return false;
+            return None;
         }
         let length = sys!(libc::SYS_read, file, text.as_mut_ptr(), text.len());
         sys::close(file as i32);
@@ -95,10 +103,10 @@ fn has_exclusive(fd: i32) -> bool {
     };
     let words: Vec<&[u8]> =
         text[..length].split(|&byte| byte == b' ' || byte == b'\n').filter(|word| !word.is_empty()).collect();
-    words.windows(2).any(|pair| {
+    Some(words.windows(2).any(|pair| {
         let events = core::str::from_utf8(pair[1]).ok().and_then(|events| u32::from_str_radix(events, 16).ok());
         pair[0] == b"events:" && events.is_some_and(|events| events & libc::EPOLLEXCLUSIVE as u32 != 0)
-    })
+    }))
 }
 
 fn masked(hub: &'static Hub, frame: &Frame, timeout: Timeout) -> Outcome {
