@@ -6,6 +6,7 @@
 //! made, so the words are `.tbss` of our own in the initial-exec model: a preloaded library always has static TLS.
 //! They are null in foreign threads.
 
+use crate::filters;
 use crate::green_thread::Green;
 use crate::hub::Hub;
 use crate::prefetch;
@@ -154,6 +155,11 @@ impl Carrier {
     /// # Safety
     /// As for the system call.
     pub(crate) unsafe fn wait(&self, nr: i64, a: usize, b: usize, c: usize, d: usize) -> isize {
+        if filters::any() {
+            if let Some(answer) = filters::answer(nr as usize, &[a, b, c, d, 0, 0]) {
+                return answer;
+            }
+        }
         // SAFETY: the caller answers for the arguments.
         unsafe { gp_wait(nr as usize, a, b, c, d, &self.attention) }
     }

@@ -14,6 +14,7 @@ pub mod cpu_clock;
 pub mod dispatch;
 pub mod exit;
 pub mod fd_table;
+pub mod filters;
 pub mod frame;
 pub mod fs_attributes;
 pub mod futex_queue;

@@ -16,6 +16,7 @@
 
 mod events;
 mod numbers;
+mod set;
 mod waiter;
 
 pub(crate) use numbers::with_room;
@@ -30,8 +31,6 @@ use crate::lock::{Guard, Lock};
 use crate::{offload, sys};
 use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::*};
-use polling::{AsRawSource, Event, PollMode, Poller};
-use std::os::fd::{AsRawFd, RawFd};
 
 /// Events taken at once.
 const EVENTS: usize = 512;
@@ -42,13 +41,6 @@ const EEXIST: isize = error(libc::EEXIST);
 
 /// Without epoll_pwait2 (Linux < 5.11, or the test setting).
 pub static NO_EPOLL_PWAIT2: AtomicBool = AtomicBool::new(false);
-
-struct Source(RawFd);
-impl AsRawSource for &Source {
-    fn raw(&self) -> RawFd {
-        self.0
-    }
-}
 
 /// See the module.
 pub struct Reactor {
@@ -122,17 +114,12 @@ impl Reactor {
         self.epoll.load(Relaxed) >= 0 || numbers::with_room(|| self.make())
     }
 
-    /// The poller serves to make its epoll set, which lives on by another number. Its other descriptors nobody needs.
     #[cold]
     fn make(&self) -> bool {
-        let Ok(poller) = Poller::new() else { return false };
         // SAFETY: makes a descriptor of our own.
         let low = unsafe { sys!(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) } as i32;
         let Some(wake) = numbers::move_up(low) else { return false };
-        // SAFETY: the eventfd lives as long as the epoll set.
-        let added = unsafe { poller.add_with_mode(&Source(wake), Event::readable(WAKE_KEY), PollMode::Edge) };
-        let epoll = added.ok().and_then(|()| numbers::duplicate(poller.as_raw_fd()));
-        let Some(epoll) = epoll else {
+        let Some(epoll) = set::make(wake) else {
             sys::close(wake);
             return false;
         };

@@ -15,7 +15,8 @@ pub fn short_way(call: impl FnOnce(&'static Hub) -> Option<isize>) -> Option<isi
     if !hub.others_alive() || hub.current().cancel_marked.get() || hub.carrier.must_look() {
         return None;
     }
-    call(hub)
+    // A call of ours that a filter refuses is none of the program's.
+    call(hub).filter(|&result| result != -(libc::ENOSYS as isize))
 }
 
 /// The kernel's answer as libc gives it: -1 and `errno`, or the value.

@@ -9,7 +9,7 @@ use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::hub::Hub;
 use greenpatch_runtime::modules::Module;
 use greenpatch_runtime::signals::addresses;
-use greenpatch_runtime::{alloc, calls, exit, guest, hub, reactor, stack_pool, switch, sys};
+use greenpatch_runtime::{alloc, calls, exit, filters, guest, hub, reactor, stack_pool, switch, sys};
 use once_cell::sync::OnceCell;
 
 extern "C" {
@@ -154,6 +154,7 @@ fn arm() -> Arming {
     if !alloc::reserve() || !room_for_arming() {
         return Arming::NoMemory;
     }
+    filters::look();
     if kernel_threads() > 1 {
         refuse("this process already has threads that greenpatch did not see being made; preload it at the program's start");
         return Arming::Native;
@@ -201,6 +202,7 @@ fn tell(config: &Config, report: &sites::Report) {
 
 /// Redirects all sites while one thread runs. From then on kernel threads may be guests, and there are no green threads.
 fn redirect_for_guests(config: &Config) -> Result<(), sites::SitesError> {
+    filters::look();
     // SAFETY: one kernel thread, or the process is being loaded.
     let report = unsafe { sites::install_all(sites::entry::addresses()) }?;
     prepare(config);

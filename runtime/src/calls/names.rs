@@ -13,7 +13,7 @@ use crate::green_thread::Green;
 use crate::hub::Hub;
 use crate::lock::Lock;
 use crate::modules::Module;
-use crate::{sys, user};
+use crate::{filters, sys, user};
 use core::sync::atomic::{AtomicUsize, Ordering::*};
 
 /// prctl(2); the `libc` crate lacks it.
@@ -76,6 +76,7 @@ pub fn prctl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
             Ok(()) => Done(0),
             Err(fault) => fault.into(),
         },
+        libc::PR_SET_SECCOMP => filters::install(hub, frame),
         PR_GET_TID_ADDRESS => match user::write(frame.rsi, &green.clear_child_tid.get()) {
             Ok(()) => Done(0),
             Err(fault) => fault.into(),

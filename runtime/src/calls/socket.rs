@@ -31,6 +31,9 @@ use crate::{sys, user};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use Outcome::Pass;
 
+/// What a program that reads and writes its sockets gets for our forms of that if its filter refuses them.
+const FILTERED: isize = error(libc::ENOSYS);
+
 /// A socket of this process has, or has had, a low-water mark above 1. Only then is it worth asking each time.
 static LOW_WATER_MARKS: AtomicBool = AtomicBool::new(false);
 /// As above: closing may wait for what has not been sent.

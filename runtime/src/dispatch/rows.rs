@@ -4,6 +4,7 @@ use crate::calls::{
     cpu_clock, credentials, dirents, fds, futex, futex2, ids, io, mapping, names, page_faults, poll, process,
     readiness, sched, signal, socket, thread, time, timer, wait, Call,
 };
+use crate::filters;
 use crate::modules::Module;
 use crate::{fs_attributes, protection_keys};
 
@@ -144,6 +145,7 @@ pub(super) const ROWS: &[Row] = &[
     row(libc::SYS_rseq, Always, thread::rseq),
     row(libc::SYS_gettid, Always, thread::gettid),
     row(libc::SYS_prctl, Always, names::prctl),
+    row(libc::SYS_seccomp, Always, filters::install),
     row(libc::SYS_sched_setaffinity, Always, sched::sched_setaffinity),
     row(libc::SYS_sched_getaffinity, Always, sched::sched_getaffinity),
     row(libc::SYS_getcpu, Always, sched::getcpu),

@@ -7,12 +7,14 @@
 //! | GONE | has ended, or is about to | the helper, from IDLE, after a time without work |
 
 use super::lookup::Files;
+use super::raised;
 use crate::calls::error;
+use crate::filters;
 use crate::green_thread::Green;
 use crate::guest::events;
 use crate::list::{Linked, Links};
 use crate::protection_keys;
-use crate::signals::{self, bit, Info};
+use crate::signals::{self, Info};
 use crate::switch::Mapping;
 use crate::sys;
 use core::arch::{asm, global_asm};
@@ -242,9 +244,7 @@ extern "C" fn helper_main(helper: &'static Helper) -> ! {
         }
         // SAFETY: the program's arguments; what they point to is the program's own promise to the kernel.
         job.result = unsafe { gp_helper_call(job.nr, job.args.as_ptr(), &helper.flags) };
-        if writes(job.nr) {
-            job.raised = take_raised();
-        }
+        job.raised = raised::by(job.nr, &job.args, job.result);
         let (green, event) = (job.green, job.event);
         helper.state.store(IDLE, Release);
         helper.done.store(1, Release);
@@ -257,41 +257,11 @@ extern "C" fn helper_main(helper: &'static Helper) -> ! {
     }
 }
 
-/// Whether a call may send SIGPIPE or SIGXFSZ to its caller, whatever it answers: a part may have been written.
-fn writes(nr: i64) -> bool {
-    matches!(
-        nr,
-        libc::SYS_write
-            | libc::SYS_writev
-            | libc::SYS_pwrite64
-            | libc::SYS_pwritev
-            | libc::SYS_pwritev2
-            | libc::SYS_sendto
-            | libc::SYS_sendmsg
-            | libc::SYS_sendmmsg
-            | libc::SYS_sendfile
-            | libc::SYS_splice
-            | libc::SYS_tee
-            | libc::SYS_vmsplice
-            | libc::SYS_copy_file_range
-    )
-}
-
-/// Takes what the call that has just been made sent to this thread, which blocks it.
-fn take_raised() -> Option<Info> {
-    let set = bit(libc::SIGPIPE) | bit(libc::SIGXFSZ);
-    // SAFETY: all-zero is a valid siginfo.
-    let mut info: Info = unsafe { core::mem::zeroed() };
-    let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: all pointers are ours.
-    let signal = unsafe {
-        sys!(libc::SYS_rt_sigtimedwait, &set as *const u64, &mut info as *mut Info, &now as *const libc::timespec, 8)
-    };
-    (signal > 0).then_some(info)
-}
-
 /// Starts a helper whose first job is already in place.
 pub(super) fn spawn(job: Job, changes: u32) -> Option<&'static Helper> {
+    if filters::refuse(libc::SYS_clone as usize, &[sys::CLONE_OF_A_THREAD as usize, 0, 0, 0, 0, 0]) {
+        return None;
+    }
     signals::action::catch_setxid();
     let memory = Mapping::new(STACK + TLS_BELOW + 4096)?;
     let (_, end) = memory.bounds();

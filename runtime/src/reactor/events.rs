@@ -21,8 +21,8 @@ impl Reactor {
             // SAFETY: the buffer has room for EVENTS.
             return unsafe { sys!(libc::SYS_epoll_wait, epoll, buffer, EVENTS, 0) };
         }
-        let timespec = timeout.map(timespec);
-        let timespec = timespec.as_ref().map_or(0, |timespec| timespec as *const _ as usize);
+        let exact = timeout.map(timespec);
+        let timespec = exact.as_ref().map_or(0, |timespec| timespec as *const _ as usize);
         if !NO_EPOLL_PWAIT2.load(Relaxed) {
             // SAFETY: the buffer has room for EVENTS, and the timeout outlives the call.
             let count = unsafe { hub.carrier.wait(libc::SYS_epoll_pwait2, epoll, buffer, EVENTS, timespec) };
@@ -35,6 +35,13 @@ impl Reactor {
         let mut poll = libc::pollfd { fd: epoll as i32, events: libc::POLLIN, revents: 0 };
         // SAFETY: `poll` and the timeout outlive the call.
         let ready = unsafe { hub.carrier.wait(libc::SYS_ppoll, &mut poll as *mut _ as usize, 1, timespec, 0) };
+        if ready == error(libc::ENOSYS) {
+            // Filtered away. Late by less than a millisecond is never early.
+            let longest = i32::MAX as u64;
+            let timeout = timeout.map_or(-1, |ns| ns.div_ceil(1_000_000).min(longest) as i32);
+            // SAFETY: the buffer has room for EVENTS.
+            return unsafe { hub.carrier.wait(libc::SYS_epoll_wait, epoll, buffer, EVENTS, timeout as usize) };
+        }
         if ready <= 0 {
             return ready;
         }

@@ -18,7 +18,7 @@ pub use action::Action;
 pub use pending::Pending;
 use routing::end_by;
 pub use routing::{die, drain, info_of_tkill, send};
-pub(crate) use routing::{hand_back, may_end_process};
+pub(crate) use routing::{hand_back, make_info, may_end_process};
 
 use crate::green_thread::Green;
 use crate::hub::Hub;

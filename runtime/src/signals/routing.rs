@@ -134,10 +134,11 @@ pub fn die(hub: &Hub, signal: i32) -> ! {
 
 /// The `siginfo` of tgkill from this process.
 pub fn info_of_tkill(hub: &Hub, signal: i32) -> Info {
-    make_info(hub, signal, libc::SI_TKILL)
+    make_info(hub.pid.load(Relaxed), signal, libc::SI_TKILL)
 }
 
-fn make_info(hub: &Hub, signal: i32, code: i32) -> Info {
+/// The `siginfo` of a signal that the process sends to itself.
+pub(crate) fn make_info(pid: i32, signal: i32, code: i32) -> Info {
     // SAFETY: all-zero is a valid siginfo.
     let mut info: Info = unsafe { core::mem::zeroed() };
     info.si_signo = signal;
@@ -145,7 +146,7 @@ fn make_info(hub: &Hub, signal: i32, code: i32) -> Info {
     let words = (&mut info as *mut Info).cast::<u32>();
     // SAFETY: `si_pid` and `si_uid` are the words at offsets 16 and 20 of the kernel's structure.
     unsafe {
-        words.add(4).write(hub.pid.load(Relaxed) as u32);
+        words.add(4).write(pid as u32);
         words.add(5).write(sys!(libc::SYS_getuid) as u32);
     }
     info

@@ -6,6 +6,7 @@ use crate::found_early;
 use crate::init;
 use core::ffi::c_void;
 use greenpatch_runtime::calls::page_faults;
+use greenpatch_runtime::filters::Pending;
 use greenpatch_runtime::guard::Inside;
 use greenpatch_runtime::{carrier, hub};
 use libc::{c_int, c_long, pthread_attr_t, pthread_mutexattr_t, pthread_t};
@@ -83,10 +84,35 @@ hook! {
                 return tid as c_long;
             }
         }
+        let filter = filter_put_on(number, &[a, b, c, d, e, f]);
         let result = unsafe { real!(syscall)(number, a, b, c, d, e, f) };
+        if let Some(filter) = filter {
+            filter.answered(result as isize);
+        }
         if number == libc::SYS_userfaultfd && result >= 0 {
             page_faults::begin();
         }
         result
+    }
+}
+
+found_early!(prctl);
+hook! {
+    unsafe fn prctl(option: c_int, a: usize, b: usize, c: usize, d: usize) -> c_int => note_filter {
+        let filter = filter_put_on(libc::SYS_prctl, &[option as usize, a, b, c, d, 0]);
+        let result = unsafe { real!(prctl)(option, a, b, c, d) };
+        if let Some(filter) = filter {
+            filter.answered(result as isize);
+        }
+        result
+    }
+}
+
+/// The filter that a call before the first thread puts on. Later calls come to the dispatcher.
+fn filter_put_on(number: c_long, args: &[usize; 6]) -> Option<Pending> {
+    if init::may_arm() && !init::is_armed() && !init::has_guests() {
+        Pending::of_call(number, args)
+    } else {
+        None
     }
 }

@@ -13,6 +13,8 @@ use crate::sys;
 
 /// Stands for "this way is barred" among results of tries; no system call answers it.
 const BARRED: isize = -100_000;
+/// A filter of the program's refuses a call of ours.
+const FILTERED: isize = error(libc::ENOSYS);
 
 pub(super) fn read(hub: &Hub, fd: i32, buffers: &Buffers) -> Result<isize, Cannot> {
     let attempt = |fd| {
@@ -89,6 +91,13 @@ fn permitted(result: Result<isize, Cannot>) -> Result<isize, Cannot> {
 
 /// One try through a description of our own.
 fn reopened(fd: i32, access: i32, vector: usize, count: usize) -> isize {
+    match through_own(fd, access, vector, count) {
+        FILTERED => BARRED,
+        result => result,
+    }
+}
+
+fn through_own(fd: i32, access: i32, vector: usize, count: usize) -> isize {
     let path = proc_path(fd);
     let flags = access | libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
     // SAFETY: a descriptor of our own, and the program's buffers.

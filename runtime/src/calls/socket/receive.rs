@@ -1,6 +1,6 @@
 //! recvfrom, recvmsg, and reads of sockets.
 
-use super::{has_low_water_mark, help, receive_rest, socket_type};
+use super::{has_low_water_mark, help, receive_rest, socket_type, FILTERED};
 use crate::calls::io::block::{retry, Block, Cannot, EAGAIN};
 use crate::calls::io::buffers::Buffers;
 use crate::calls::{Outcome, Reason};
@@ -117,6 +117,9 @@ pub(crate) fn read(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers)
         }
     };
     let first = if hub.reactor.is_empty(hub, fd) { EAGAIN } else { attempt(fd) };
+    if first == FILTERED {
+        return outcome(hub, frame, Err(Cannot));
+    }
     if first != EAGAIN {
         return Done(first);
     }

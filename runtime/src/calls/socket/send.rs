@@ -1,6 +1,6 @@
 //! sendto, sendmsg, and writes to sockets. A blocking send to a stream is whole; the kernel does not split others.
 
-use super::{help_send, note_descriptors, send_rest, socket_type};
+use super::{help_send, note_descriptors, send_rest, socket_type, FILTERED};
 use crate::calls::io::block::{is_nonblocking, poll_now, retry, Block, Cannot, EAGAIN};
 use crate::calls::io::buffers::{self, Buffers};
 use crate::calls::{Outcome, Reason};
@@ -122,6 +122,9 @@ pub(crate) fn write(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers
     };
     let begun = buffers.single().and_then(|(base, len)| hub.current().take_begun_write(fd, base, len));
     let first = begun.unwrap_or_else(|| attempt(fd));
+    if first == FILTERED {
+        return outcome(hub, frame, Err(Cannot));
+    }
     tell_peer(hub, fd, first);
     if first == buffers.total() as isize || (first < 0 && first != EAGAIN) {
         return Done(first);
