@@ -448,6 +448,7 @@ impl Hub {
         self.thread_limit.forget();
         crate::scheduling::rebuild_in_child(me);
         crate::calls::names::rebuild_in_child(me);
+        crate::calls::owners::rebuild_in_child();
         crate::calls::timer::rebuild_in_child();
         self.signals.rebuild_in_child(self, me);
     }

@@ -1,5 +1,22 @@
-// SO_PASSCRED and SO_PEERCRED tell this process's pid, whichever thread sends.
+// SO_PASSCRED and SO_PEERCRED tell this process's pid, whichever thread sends; who may name another process may name a thread.
 #include "os/channel.h"
+
+static void *name_itself(void *arg) {
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(struct ucred))];
+    } control = {.header = {CMSG_LEN(sizeof(struct ucred)), SOL_SOCKET, SCM_CREDENTIALS}};
+    struct ucred who = {gettid(), getuid(), getgid()};
+    memcpy(CMSG_DATA(&control.header), &who, sizeof who);
+    struct iovec part = {"it", 2};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t sent = sendmsg(*(int *)arg, &message, 0);
+    if (sent < 0)
+        CHECK_EQ(errno, EPERM); // without privileges
+    else
+        CHECK_EQ(sent, 2);
+    return NULL;
+}
 
 int main(void) {
     int end[2];
@@ -22,6 +39,8 @@ int main(void) {
     CHECK_EQ(who.pid, getpid());
     CHECK_EQ(who.uid, getuid());
     join_thread(t);
+
+    join_thread(spawn(name_itself, &end[1]));
 
     socklen_t len = sizeof who;
     memset(&who, 0, sizeof who);

@@ -1,9 +1,10 @@
-// A thread's id where a call takes that of a thread or a process: capget and capset, kcmp, move_pages, migrate_pages, setpgid, pidfd_open, and files below /proc.
+// A thread's id where a call takes that of a thread or a process: capget and capset, kcmp, move_pages, migrate_pages, setpgid, pidfd_open, ptrace, and files below /proc.
 #include "check.h"
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/kcmp.h>
 #include <semaphore.h>
+#include <sys/ptrace.h>
 
 static sem_t go;
 static pid_t sleeper;
@@ -57,6 +58,8 @@ static void files(pid_t tid) {
 static void look(pid_t tid, int own) {
     capabilities(tid, own);
     files(tid);
+    CHECK_ERR(syscall(SYS_ptrace, PTRACE_ATTACH, tid, 0, 0), EPERM);
+    CHECK_ERR(syscall(SYS_ptrace, PTRACE_SEIZE, tid, 0, 0), EPERM);
     CHECK_OK(syscall(SYS_kcmp, tid, getpid(), KCMP_VM, 0, 0));
     CHECK_OK(syscall(SYS_kcmp, getpid(), tid, KCMP_FILES, 0, 0));
     int status = -1;

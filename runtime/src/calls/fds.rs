@@ -4,7 +4,7 @@
 //! Numbers that are the runtime's own are not open as far as a program can tell: every call says EBADF, and if the
 //! program puts a file of its own at one of them, what we have there moves.
 
-use super::{error, io, names, page_faults, socket, Outcome, Reason};
+use super::{error, io, names, owners, page_faults, socket, Outcome, Reason};
 use crate::frame::Frame;
 use crate::hub::{current_hub, Hub};
 use crate::{offload, sys, user};
@@ -94,6 +94,7 @@ pub fn close(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let green = current_hub().is_some_and(|mine| core::ptr::eq(mine, hub));
     if green {
         names::before_close(hub, fd);
+        owners::closed(fd);
     }
     let lingers = green && hub.others_alive() && socket::lingers(hub, fd);
     if !hub.reactor.before_close(hub, fd) {
@@ -222,6 +223,12 @@ pub fn fcntl(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     match frame.rsi as i32 {
         libc::F_SETLKW | libc::F_OFD_SETLKW if !hub.others_alive() => Pass(Reason::NoOtherGreenThread),
         libc::F_SETLKW | libc::F_OFD_SETLKW if hub.module_on(crate::modules::Module::Os) => io::lock(hub, frame),
+        libc::F_SETOWN
+        | libc::F_GETOWN
+        | owners::F_SETOWN_EX
+        | owners::F_GETOWN_EX
+        | owners::F_SETSIG
+        | owners::F_GETSIG => owners::fcntl(hub, frame),
         _ => fcntl_foreign(hub, frame),
     }
 }

@@ -78,18 +78,18 @@ pub fn setpgid(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     Pass(Reason::NotOurs)
 }
 
-/// As `setpgid`, but the error number is another one since the kernel has descriptors of threads.
+/// As `setpgid`, but the error number is another one since the kernel has descriptors of threads. Those it cannot have of
+/// green threads: they are refused, as by kernels before, since a signal that is sent by one would come to another thread.
 pub fn pidfd_open(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     const PIDFD_THREAD: usize = libc::O_EXCL as usize;
     if !is_invented(hub, frame.rdi) {
         return Pass(Reason::NotOurs);
     }
-    let carrier = hub.tid.load(Relaxed);
     if frame.rsi & PIDFD_THREAD != 0 {
-        return with_argument(frame, 0, carrier);
+        return Done(error(libc::EINVAL));
     }
     // SAFETY: a descriptor that nobody else sees.
-    let fd = unsafe { sys!(libc::SYS_pidfd_open, carrier, frame.rsi | PIDFD_THREAD) };
+    let fd = unsafe { sys!(libc::SYS_pidfd_open, hub.tid.load(Relaxed), frame.rsi | PIDFD_THREAD) };
     if fd < 0 {
         return Done(error(libc::EINVAL));
     }

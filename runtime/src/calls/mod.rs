@@ -17,6 +17,7 @@ pub(crate) mod ids;
 pub mod io;
 pub mod mapping;
 pub mod names;
+pub mod owners;
 pub mod page_faults;
 pub mod poll;
 mod proc_state;

@@ -3,6 +3,7 @@
 
 mod accept;
 mod connect;
+mod credentials;
 mod early;
 mod made;
 mod many;
@@ -197,23 +198,24 @@ pub fn shutdown(_hub: &'static Hub, _frame: &mut Frame) -> Outcome {
     Pass(Reason::NonBlocking)
 }
 
-/// Another process is about to get descriptors that this message carries. EBADF if one is the runtime's.
-fn note_descriptors(hub: &Hub, message: usize) -> Result<(), isize> {
-    let Ok(header) = user::read::<libc::msghdr>(message) else { return Ok(()) };
+/// Another process is about to get descriptors that this message carries. EBADF if one is the runtime's, else whether the
+/// message has control data.
+fn note_descriptors(hub: &Hub, message: usize) -> Result<bool, isize> {
+    let Ok(header) = user::read::<libc::msghdr>(message) else { return Ok(false) };
     let (control, length) = (header.msg_control as usize, header.msg_controllen);
     let mut at = 0usize;
     while length >= at.saturating_add(size_of::<libc::cmsghdr>()) {
-        let Ok(part) = user::read::<libc::cmsghdr>(control.wrapping_add(at)) else { return Ok(()) };
-        let Some(bytes) = part.cmsg_len.checked_sub(size_of::<libc::cmsghdr>()) else { return Ok(()) };
+        let Ok(part) = user::read::<libc::cmsghdr>(control.wrapping_add(at)) else { return Ok(true) };
+        let Some(bytes) = part.cmsg_len.checked_sub(size_of::<libc::cmsghdr>()) else { return Ok(true) };
         if part.cmsg_level == libc::SOL_SOCKET && part.cmsg_type == libc::SCM_RIGHTS {
             hub.reactor.table.lock().forget_private();
             // The kernel takes no more.
             const MOST: usize = 253;
             let first = control.wrapping_add(at + size_of::<libc::cmsghdr>());
             let mut numbers = (0..(bytes / 4).min(MOST)).map_while(|i| user::read::<i32>(first + i * 4).ok());
-            return if numbers.any(|fd| hub.reactor.owns(fd)) { Err(error(libc::EBADF)) } else { Ok(()) };
+            return if numbers.any(|fd| hub.reactor.owns(fd)) { Err(error(libc::EBADF)) } else { Ok(true) };
         }
         at = at.saturating_add(part.cmsg_len.saturating_add(7) & !7);
     }
-    Ok(())
+    Ok(length != 0)
 }

@@ -6,7 +6,7 @@
 
 mod tracing;
 
-pub use tracing::ptrace;
+pub use tracing::{ptrace, ptrace_foreign};
 
 use super::io::block::is_nonblocking;
 use super::Outcome::{self, Done, Pass};

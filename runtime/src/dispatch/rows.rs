@@ -206,7 +206,7 @@ pub(super) const ROWS: &[Row] = &[
     row(libc::SYS_exit_group, Always, process::exit_group),
     row(libc::SYS_wait4, With(Module::Process), wait::wait4),
     row(libc::SYS_waitid, With(Module::Process), wait::waitid),
-    shared(libc::SYS_ptrace, With(Module::Process), wait::ptrace, wait::ptrace),
+    shared(libc::SYS_ptrace, With(Module::Process), wait::ptrace, wait::ptrace_foreign),
     row(libc::SYS_execve, Always, process::execve),
     row(libc::SYS_execveat, Always, process::execve),
     row(libc::SYS_setuid, Always, credentials::change),

@@ -414,12 +414,23 @@ pub(super) fn redirect(hub: &'static Hub, context: &mut UContext) {
     context.mask = hub.signals.kernel_mask();
 }
 
-/// The segments in which the kernel has called its handler: 64-bit code, and the interrupted stack segment if that is one.
-pub(super) fn segments_here() -> usize {
-    let stack: usize;
-    // SAFETY: reads a register.
-    unsafe { asm!("mov {0:e}, ss", out(reg) stack, options(nomem, nostack, preserves_flags)) };
-    CODE | (stack & 0xffff) << 48
+/// The segments in which the kernel would have called a handler: 64-bit code, and the interrupted stack segment if that is
+/// one that can be written. Each system call since then has loaded another.
+pub(super) fn handler_segments(interrupted: usize) -> usize {
+    // Of a descriptor: present, of a program's, for data, with what says so; readable and writable, whatever its direction.
+    const LOOKED_AT: u32 = 0xfa00;
+    const WRITABLE: u32 = 0xf200;
+    let stack = interrupted >> 48;
+    let rights: u32;
+    // SAFETY: looks a descriptor up, and leaves the zero if there is none.
+    unsafe {
+        asm!("lar {0:e}, {1:e}", inout(reg) 0 => rights, in(reg) stack as u32, options(nomem, nostack));
+    }
+    if rights & LOOKED_AT == WRITABLE {
+        CODE | stack << 48
+    } else {
+        USER_SEGMENTS
+    }
 }
 
 /// As `redirect`, for one signal that must be taken now: a fault.
@@ -442,7 +453,7 @@ pub(super) fn deliver_now(hub: &'static Hub, green: &Green, context: &mut UConte
     context.registers.rsi = entering.rsi;
     context.registers.rdx = entering.rdx;
     context.registers.rax = 0;
-    context.registers.segments = segments_here();
+    context.registers.segments = handler_segments(context.registers.segments);
     context.registers.eflags &= !0x500; // direction and trap flag, as the kernel clears them
     context.mask = hub.signals.kernel_mask();
 }

@@ -2,7 +2,7 @@
 //! of a handler that returns from an alternate stack, which the program need not be able to write any more.
 
 use super::context::{clear_vectors, vector_bytes, UContext};
-use super::deliver::{segments_here, Note, SignalFrame, FRAME, SCRATCH};
+use super::deliver::{handler_segments, Note, SignalFrame, FRAME, SCRATCH};
 use crate::exit;
 use crate::green_thread::Green;
 use crate::hub::Hub;
@@ -47,7 +47,7 @@ pub(super) fn preempt(hub: &'static Hub, context: &mut UContext) {
     clear_vectors(vectors);
     context.registers.rip = exit::preempted();
     context.registers.rsp = frame_at;
-    context.registers.segments = segments_here();
+    context.registers.segments = handler_segments(context.registers.segments);
     context.registers.eflags &= !0x500;
     context.mask = hub.signals.kernel_mask();
 }

@@ -1,6 +1,7 @@
 //! Which green thread a signal is for, and what becomes of it there; signals that end the process.
 
 use super::{action, bit, set_kernel_mask, Info};
+use crate::calls::owners::{self, Target};
 use crate::green_thread::{Green, Waiting};
 use crate::hub::Hub;
 use crate::sys;
@@ -10,9 +11,19 @@ use core::sync::atomic::Ordering::*;
 pub fn drain(hub: &Hub) {
     hub.carrier.attention.store(0, SeqCst);
     hub.drain_remote();
-    while let Some((info, tid)) = hub.signals.ring.pop() {
+    while let Some((mut info, tid)) = hub.signals.ring.pop() {
         if crate::calls::timer::expired(hub, &info) {
             continue;
+        }
+        if owners::any() {
+            match owners::target(hub, &mut info) {
+                Target::Any => {}
+                Target::Thread(green) => {
+                    give(hub, green, &info);
+                    continue;
+                }
+                Target::Nobody => continue,
+            }
         }
         match hub.by_tid(tid.abs()) {
             Some(green) if tid > 0 || takes(green, info.si_signo) => give(hub, green, &info),

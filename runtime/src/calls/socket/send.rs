@@ -1,6 +1,6 @@
 //! sendto, sendmsg, and writes to sockets. A blocking send to a stream is whole; the kernel does not split others.
 
-use super::{help_send, note_descriptors, send_rest, socket_type, FILTERED};
+use super::{credentials, help_send, note_descriptors, send_rest, socket_type, FILTERED};
 use crate::calls::io::block::{is_nonblocking, poll_now, retry, Block, Cannot, EAGAIN};
 use crate::calls::io::buffers::{self, Buffers};
 use crate::calls::{Outcome, Reason};
@@ -8,7 +8,7 @@ use crate::fd_table::{READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
 use crate::modules::Module;
-use crate::{sys, user};
+use crate::{offload, sys, user};
 use Outcome::{Done, Pass};
 
 /// Flags under which a message may go in parts, each with the same flags. With others (MSG_OOB, MSG_ZEROCOPY,
@@ -151,11 +151,17 @@ pub(super) fn buffers_of(message: usize) -> Option<Buffers> {
 
 pub fn sendmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     let (fd, message, flags) = (frame.rdi as i32, frame.rsi, frame.rdx as i32);
-    if let Err(errno) = note_descriptors(hub, message) {
-        return Done(errno);
-    }
+    let controls = match note_descriptors(hub, message) {
+        Ok(controls) => controls,
+        Err(errno) => return Done(errno),
+    };
     if !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
+    }
+    if controls {
+        if let Some(copy) = credentials::of_process(hub, message) {
+            return Done(send_copy(hub, frame, copy.address()));
+        }
     }
     note_unusual(hub, fd, flags);
     if flags & libc::MSG_DONTWAIT != 0 {
@@ -166,6 +172,23 @@ pub fn sendmsg(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     }
     let result = send_message(hub, fd, message, flags);
     outcome(hub, frame, result)
+}
+
+/// sendmsg of a copy of the program's message.
+#[cold]
+fn send_copy(hub: &'static Hub, frame: &Frame, message: usize) -> isize {
+    let (fd, flags) = (frame.rdi as i32, frame.rdx as i32);
+    if flags & libc::MSG_DONTWAIT != 0 {
+        return sendmsg_now(fd, message, flags);
+    }
+    match send_message(hub, fd, message, flags) {
+        Ok(result) => result,
+        Err(Cannot) => {
+            let mut args = frame.args();
+            args[1] = message;
+            offload::call(hub, libc::SYS_sendmsg, args)
+        }
+    }
 }
 
 /// One message, as sendmsg sends it. `Cannot`: nothing has been sent.

@@ -5,7 +5,7 @@
 //! may ask to be traced (`PTRACE_TRACEME`) while its parent waits already. So a program counts as one that traces if it has
 //! `ptrace` among the names that it wants of libraries, or has called it.
 
-use crate::calls::{Outcome, Reason};
+use crate::calls::{error, Outcome, Reason};
 use crate::frame::Frame;
 use crate::hub::Hub;
 use core::ops::Range;
@@ -17,7 +17,16 @@ const YES: u8 = 2;
 static TRACES: AtomicU8 = AtomicU8::new(UNKNOWN);
 
 /// ptrace: the kernel's, which answers the thread only that traces. All green threads are one to it.
-pub fn ptrace(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
+pub fn ptrace(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    let attaches = matches!(frame.rdi as u32, libc::PTRACE_ATTACH | libc::PTRACE_SEIZE);
+    if attaches && hub.by_tid(frame.rsi as i32).is_some() {
+        // Nobody traces threads of the own process.
+        return Outcome::Done(error(libc::EPERM));
+    }
+    ptrace_foreign(hub, frame)
+}
+
+pub fn ptrace_foreign(hub: &'static Hub, _frame: &mut Frame) -> Outcome {
     if TRACES.swap(YES, Relaxed) != YES {
         hub.reactor.wake_all();
     }
