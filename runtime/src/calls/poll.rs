@@ -4,7 +4,7 @@
 //! is, and most calls end with it. Later looks use a copy, because the kernel, too, reads the array once and writes
 //! only the answers.
 
-use super::readiness::{in_a_helper, read_mask, under_mask, wait, Timeout, NO_ROOM};
+use super::readiness::{at_once, in_a_helper, read_mask, under_mask, undisturbed, wait, Timeout, NO_ROOM};
 use super::Outcome::{self, Done, Pass};
 use super::{signalfd, Reason};
 use crate::fd_table::{READ, WRITE};
@@ -29,7 +29,7 @@ pub fn poll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     }
     let timeout = Timeout::of_ms(frame.rdx as i32);
     if timeout.is_zero() && !signalfd::maybe() {
-        return Pass(Reason::NonBlocking);
+        return at_once(hub, libc::SYS_poll, frame);
     }
     Done(poll_fds(hub, frame, timeout, None))
 }
@@ -44,7 +44,7 @@ pub fn ppoll(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let timeout = match Timeout::of_timespec(frame.rdx) {
-        Ok(timeout) if timeout.is_zero() && !masked => return Pass(Reason::NonBlocking),
+        Ok(timeout) if timeout.is_zero() && !masked => return at_once(hub, libc::SYS_ppoll, frame),
         Ok(timeout) => timeout,
         Err(error) => return Done(error),
     };
@@ -70,7 +70,7 @@ fn interest(events: i16) -> u8 {
 fn poll_fds(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u64>) -> isize {
     let (address, count) = (frame.rdi, frame.rsi as u32 as usize);
     // SAFETY: the kernel checks the program's pointer.
-    let mut found = unsafe { sys!(libc::SYS_poll, address, count, 0) };
+    let mut found = undisturbed(hub, || unsafe { sys!(libc::SYS_poll, address, count, 0) });
     if found >= 0 && signalfd::maybe() {
         found = with_signals(address, count, found);
     }
@@ -132,7 +132,8 @@ fn waiter(hub: &'static Hub, asked: &pollfd) -> FdWaiter<'static> {
 fn poll_one(hub: &'static Hub, address: usize, timeout: Timeout, mask: Option<u64>) -> Result<isize, Fault> {
     let mut fds = [user::read::<pollfd>(address)?];
     let waiter = (fds[0].fd >= 0).then(|| waiter(hub, &fds[0]));
-    let result = under_mask(hub, mask, || wait(hub, waiter.as_slice(), timeout, || look(&mut fds)));
+    let result =
+        under_mask(hub, mask, || wait(hub, waiter.as_slice(), timeout, || undisturbed(hub, || look(&mut fds))));
     answer(address, &fds, result)
 }
 
@@ -146,7 +147,7 @@ fn poll_many(
     let mut fds: Vec<pollfd> = user::read_slice(address, count)?;
     let asked = fds.iter().filter(|fd| fd.fd >= 0);
     let waiters: Vec<FdWaiter> = asked.map(|fd| waiter(hub, fd)).collect();
-    let result = under_mask(hub, mask, || wait(hub, &waiters, timeout, || look(&mut fds)));
+    let result = under_mask(hub, mask, || wait(hub, &waiters, timeout, || undisturbed(hub, || look(&mut fds))));
     answer(address, &fds, result)
 }
 
@@ -176,7 +177,8 @@ pub fn try_poll(hub: &Hub, fds: usize, count: usize, timeout: i32) -> Option<isi
     }
     // SAFETY: the program's own array, for the kernel to check.
     let ready = unsafe { sys!(libc::SYS_poll, fds, count, 0) };
-    (ready != 0 || timeout == 0).then_some(ready)
+    // What interrupts it may be a tick of ours: the call itself tells.
+    (ready != super::error(libc::EINTR) && (ready != 0 || timeout == 0)).then_some(ready)
 }
 
 #[cfg(test)]

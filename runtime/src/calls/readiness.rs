@@ -137,6 +137,31 @@ pub fn under_mask(hub: &'static Hub, mask: Option<u64>, wait: impl FnOnce() -> i
     result
 }
 
+/// A look of the kernel's that does not wait, on behalf of the current green thread. The kernel's poll and select look for
+/// signals even then, and ticks of ours are signals: one that no handler of the program's is to take is no EINTR.
+#[inline]
+pub(crate) fn undisturbed(hub: &Hub, mut look: impl FnMut() -> isize) -> isize {
+    loop {
+        let found = look();
+        if found != error(libc::EINTR) || hub.guest.is_some() {
+            return found;
+        }
+        signals::drain(hub);
+        // A tick may have ended the turn as well.
+        hub.carrier.call_attention();
+        if signals::deliverable(hub, hub.current()) {
+            return ERESTARTNOHAND;
+        }
+    }
+}
+
+/// The program's own call, with no time to wait.
+pub(super) fn at_once(hub: &Hub, number: i64, frame: &Frame) -> Outcome {
+    let [a, b, c, d, e, f] = frame.args();
+    // SAFETY: the program's own call.
+    Done(undisturbed(hub, || unsafe { sys::syscall6(number as usize, a, b, c, d, e, f) }))
+}
+
 /// Lets a helper thread make the call, without its argument number `mask_argument`: the mask is ours to set.
 pub fn in_a_helper(hub: &'static Hub, frame: &Frame, mask_argument: usize, mask: Option<u64>) -> isize {
     let mut args = frame.args();

@@ -4,7 +4,7 @@
 //! we look with copies. It takes no notice of numbers beyond its own table of descriptors, which only it knows: the
 //! looks are therefore the kernel's own select, in place, and bits that it leaves alone stay as they were.
 
-use super::readiness::{in_a_helper, read_mask, under_mask, wait, Timeout, NO_ROOM};
+use super::readiness::{at_once, in_a_helper, read_mask, under_mask, undisturbed, wait, Timeout, NO_ROOM};
 use super::Outcome::{self, Done, Pass};
 use super::{error, signalfd, Reason};
 use crate::fd_table::{READ, WRITE};
@@ -20,7 +20,7 @@ pub fn select(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let timeout = match Timeout::of_timeval(frame.r8) {
-        Ok(timeout) if timeout.is_zero() && !signalfd::maybe() => return Pass(Reason::NonBlocking),
+        Ok(timeout) if timeout.is_zero() && !signalfd::maybe() => return at_once(hub, libc::SYS_select, frame),
         Ok(timeout) => timeout,
         Err(error) => return Done(error),
     };
@@ -43,7 +43,7 @@ pub fn pselect6(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NoOtherGreenThread);
     }
     let timeout = match Timeout::of_timespec(frame.r8) {
-        Ok(timeout) if timeout.is_zero() && plain => return Pass(Reason::NonBlocking),
+        Ok(timeout) if timeout.is_zero() && plain => return at_once(hub, libc::SYS_pselect6, frame),
         Ok(timeout) => timeout,
         Err(error) => return Done(error),
     };
@@ -70,13 +70,13 @@ fn select_fds(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u
     if sets.n > 0 && maybe_own(sets.n as i32 - 1) && sets.numbers().any(|fd| hub.reactor.owns(fd as i32)) {
         return error(libc::EBADF);
     }
-    let mut result = sets.look();
+    let mut result = undisturbed(hub, || sets.look());
     if result == 0 {
         let waiters: Vec<FdWaiter> = sets
             .numbers()
             .map(|fd| FdWaiter::looking_for(hub, fd as i32, sets.interest(fd), sets.events(fd)))
             .collect();
-        result = under_mask(hub, mask, || wait(hub, &waiters, timeout, || sets.look_again()));
+        result = under_mask(hub, mask, || wait(hub, &waiters, timeout, || undisturbed(hub, || sets.look_again())));
         if result == NO_ROOM {
             return in_a_helper(hub, frame, 5, mask);
         }

@@ -1,6 +1,6 @@
 //! Waiting for completions of Linux AIO.
 
-use crate::calls::readiness::{read_mask, under_mask};
+use crate::calls::readiness::{read_mask, under_mask, undisturbed};
 use crate::calls::{error, read_timespec, Outcome, Reason, ERESTARTNOHAND, ERESTARTSYS};
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -25,7 +25,7 @@ fn completions(hub: &'static Hub, frame: &Frame, interrupted: isize) -> Outcome 
     let now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let now = &now as *const libc::timespec;
     // SAFETY: the program's own pointers, and a timeout of ours.
-    let ready = unsafe { sys!(libc::SYS_io_getevents, context, least, most, events, now) };
+    let ready = undisturbed(hub, || unsafe { sys!(libc::SYS_io_getevents, context, least, most, events, now) });
     if ready < 0 || ready as i64 >= least {
         return Done(ready);
     }
