@@ -181,10 +181,21 @@ pub fn kill(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         i32::MIN..=-1 => -(target as isize) == unsafe { sys!(libc::SYS_getpgid, 0) },
         _ => target == hub.pid.load(Relaxed) || hub.by_tid(target).is_some(),
     };
-    if here {
-        signals::may_end_process(hub, signal);
+    if !here {
+        return ids::of_process(hub, frame);
     }
-    ids::of_process(hub, frame)
+    signals::may_end_process(hub, signal);
+    hub.signals.by_kill.set(true);
+    let outcome = match ids::of_process(hub, frame) {
+        Pass(_) => {
+            let [a, b, c, d, e, f] = frame.args();
+            // SAFETY: the program's own call.
+            Done(unsafe { sys::syscall6(frame.number, a, b, c, d, e, f) })
+        }
+        done => done,
+    };
+    hub.signals.by_kill.set(false);
+    outcome
 }
 
 pub fn tgkill(hub: &'static Hub, frame: &mut Frame) -> Outcome {

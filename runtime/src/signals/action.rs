@@ -7,7 +7,7 @@ use super::{bit, kernel_handler};
 use crate::lock::Lock;
 use crate::sys;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU32, Ordering::*};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 
 /// The kernel's `struct sigaction` on x86-64.
 #[repr(C)]
@@ -24,6 +24,22 @@ const SA_RESTORER: u64 = 0x0400_0000;
 const KERNEL_FLAGS: u64 = (libc::SA_RESTART | libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT) as u64;
 /// Caught by us whatever the program does: faults of our accessors to program memory.
 const FAULTS: u64 = bit(libc::SIGSEGV) | bit(libc::SIGBUS);
+
+/// Signals that our handler takes where the program has none, so that their default action is carried out only in a green
+/// thread that doesn't block them. Where the program ignores them the kernel does, and tells programs that are executed.
+static CAUGHT: AtomicU64 = AtomicU64::new(0);
+
+pub(super) fn caught() -> u64 {
+    CAUGHT.load(Relaxed)
+}
+
+/// From now on these signals come to our handler even by default.
+pub(super) fn catch(signals: u64) {
+    CAUGHT.fetch_or(signals, Relaxed);
+    for signal in (1..=64).filter(|signal| signals & bit(*signal) != 0) {
+        install(signal, &for_kernel(signal, &get(signal)));
+    }
+}
 
 impl Action {
     pub const DEFAULT: Action = Action { handler: libc::SIG_DFL, flags: 0, restorer: 0, mask: 0 };
@@ -109,10 +125,13 @@ pub fn set(signal: i32, action: Action) -> isize {
 }
 
 fn for_kernel(signal: i32, action: &Action) -> Action {
-    if action.is_handler() || FAULTS & bit(signal) != 0 {
+    let by_default = action.is_default() && caught() & bit(signal) != 0;
+    if action.is_handler() || FAULTS & bit(signal) != 0 || by_default {
+        // What comes to nothing in the green thread that it is for must not end a call.
+        let restart = if by_default { libc::SA_RESTART as u64 } else { 0 };
         Action {
             handler: kernel_handler::address(),
-            flags: (action.flags & KERNEL_FLAGS) | (libc::SA_SIGINFO | libc::SA_ONSTACK) as u64 | SA_RESTORER,
+            flags: restart | (action.flags & KERNEL_FLAGS) | (libc::SA_SIGINFO | libc::SA_ONSTACK) as u64 | SA_RESTORER,
             restorer: kernel_handler::restorer(),
             mask: !0,
         }
@@ -150,7 +169,7 @@ pub(crate) fn cleared_in_child() {
         if get(signal).is_handler() {
             note(signal, Action::DEFAULT);
         }
-        if FAULTS & bit(signal) != 0 {
+        if (FAULTS | caught()) & bit(signal) != 0 {
             install(signal, &for_kernel(signal, &get(signal)));
         }
     }

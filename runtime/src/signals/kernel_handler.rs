@@ -111,6 +111,7 @@ unsafe extern "C" fn gp_on_signal(signal: i32, info: &Info, context: &mut UConte
 /// one that should have it unless it blocks it, since a clock ran out while it was running.
 fn caused_by(hub: &Hub, info: &Info) -> i32 {
     let by_call = matches!(info.si_signo, libc::SIGPIPE | libc::SIGXFSZ | libc::SIGSYS);
+    let by_call = by_call && !hub.signals.by_kill.get();
     // SAFETY: signals of these kinds that the kernel sends have the sender's process in `si_pid`, or none.
     if by_call && (info.si_code > 0 || unsafe { info.si_pid() } == hub.pid.load(Relaxed)) {
         return hub.current().tid.get();
@@ -214,6 +215,12 @@ fn elsewhere(signal: i32, context: &mut UContext, fault: bool) -> usize {
     if !action.is_handler() {
         if fault {
             action::reset_in_kernel(signal);
+        } else if action.is_default() && action::caught() & bit(signal) != 0 {
+            // Nothing holds it back here: it comes again, and the kernel does what it does by default.
+            action::reset_in_kernel(signal);
+            // SAFETY: a signal to this very thread, which blocks it until the handler returns.
+            unsafe { sys!(libc::SYS_tgkill, sys::getpid(), sys::gettid(), signal) };
+            context.mask &= !bit(signal);
         }
         return 0;
     }

@@ -27,6 +27,11 @@ impl Masks {
         self.0.borrow().iter().fold(!0, |all, (mask, _)| all & mask)
     }
 
+    /// What one or another blocks.
+    pub fn any(&self) -> u64 {
+        self.0.borrow().iter().fold(0, |any, (mask, _)| any | mask)
+    }
+
     /// `green` has this mask now. False if it is one for a moment.
     #[inline]
     pub fn note(&self, green: &Green, mask: u64) -> bool {
@@ -79,6 +84,7 @@ mod tests {
         assert_eq!(masks.common(), !0);
         assert!(masks.note(&first, 0b0110) && masks.note(&second, 0b0011));
         assert_eq!(masks.common(), 0b0010);
+        assert_eq!(masks.any(), 0b0111);
         assert!(!masks.note(&first, !UNBLOCKABLE));
         assert_eq!(masks.common(), 0b0010);
         masks.forget(&second);

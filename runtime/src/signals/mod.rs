@@ -48,6 +48,9 @@ pub const SIGSETXID: i32 = 33;
 /// helper threads.
 const ALWAYS_OPEN: u64 = UNBLOCKABLE | bit(libc::SIGSEGV) | bit(libc::SIGBUS) | bit(SIGSETXID);
 
+/// Signals that the kernel sends to a thread because of a call that it has made.
+const OF_A_CALL: u64 = bit(libc::SIGPIPE) | bit(libc::SIGXFSZ);
+
 /// The kernel's 128 bytes.
 pub type Info = libc::siginfo_t;
 
@@ -128,6 +131,8 @@ pub struct HubSignals {
     pub(crate) trapped: Cell<bool>,
     /// Signals that the only green thread sent to itself may be pending in the kernel.
     pub(crate) sent_alone: Cell<bool>,
+    /// A green thread is sending its own process a signal: none of what comes is of a call's making.
+    pub(crate) by_kill: Cell<bool>,
     /// Our handlers are in place.
     armed: Cell<bool>,
     /// The image of a signal frame on its way to the program's stack.
@@ -151,6 +156,7 @@ impl HubSignals {
             in_handler: Cell::new(false),
             trapped: Cell::new(false),
             sent_alone: Cell::new(false),
+            by_kill: Cell::new(false),
             armed: Cell::new(false),
             scratch: UnsafeCell::new(deliver::Scratch::new()),
             alt_stack: Cell::new(AltStack::DISABLED),
@@ -189,10 +195,11 @@ impl HubSignals {
         // SAFETY: nobody uses the buffers yet; they stay where they are.
         hub.carrier.spare_stack.set(unsafe { (*self.scratch.get()).spare_stack() });
         take_over_pending(self, main);
-        self.update_kernel_mask();
         context::measure_xsave();
         crate::protection_keys::detect();
         action::take_over();
+        // Not before: what it catches is not the program's.
+        self.update_kernel_mask();
     }
 
     /// The carrier's alternate stack.
@@ -201,7 +208,7 @@ impl HubSignals {
     }
 
     fn wanted_kernel_mask(&self) -> u64 {
-        self.masks.common() & !ALWAYS_OPEN
+        self.masks.common() & !ALWAYS_OPEN & !action::caught()
     }
 
     /// The kernel's mask as it should be while the carrier runs green threads.
@@ -217,6 +224,11 @@ impl HubSignals {
     }
 
     fn update_kernel_mask(&self) {
+        // The kernel knows one mask, and would end the process where the caller blocks what the others don't.
+        let to_catch = self.masks.any() & OF_A_CALL & !action::caught();
+        if to_catch != 0 && self.armed.get() {
+            action::catch(to_catch);
+        }
         let wanted = self.wanted_kernel_mask();
         if wanted != self.kernel_mask.get() && self.armed.get() {
             self.kernel_mask.set(wanted);
@@ -273,7 +285,7 @@ impl HubSignals {
 
     /// Whether a handler of the program's could still run and wake somebody.
     pub fn any_handler(&self) -> bool {
-        let open = !self.wanted_kernel_mask();
+        let open = !self.masks.common();
         (1..=64).any(|signal| {
             signal != SIGCANCEL && signal != SIGSETXID && open & bit(signal) != 0 && action::get(signal).is_handler()
         })

@@ -115,7 +115,7 @@ pub(crate) fn may_end_process(hub: &Hub, signal: i32) {
     let fatal = match signal {
         libc::SIGKILL => true,
         1..=64 => {
-            let open = hub.signals.kernel_mask() & bit(signal) == 0;
+            let open = hub.signals.masks.common() & bit(signal) == 0;
             let harmless = action::default_is_ignore(signal) || action::default_is_stop(signal);
             open && action::get(signal).is_default() && !harmless
         }
