@@ -71,11 +71,15 @@ fn is_open(fd: i32) -> bool {
 
 /// The numbers below 4,096 that are open. Who has more before it asks has them for other things than what is asked about.
 pub(super) fn open_numbers() -> Vec<i32> {
-    const MOST: i32 = 4096;
+    open_below(4096)
+}
+
+/// The numbers below `most` that are open.
+pub(super) fn open_below(most: i32) -> Vec<i32> {
     const AT_ONCE: i32 = 256;
     let mut open = Vec::new();
     let mut polls: Vec<libc::pollfd> = Vec::with_capacity(AT_ONCE as usize);
-    for start in (0..MOST).step_by(AT_ONCE as usize) {
+    for start in (0..most).step_by(AT_ONCE as usize) {
         polls.clear();
         polls.extend((start..start + AT_ONCE).map(|fd| libc::pollfd { fd, events: 0, revents: 0 }));
         // SAFETY: the vector is ours.

@@ -196,6 +196,7 @@ pub fn wait(hub: &'static Hub, waiters: &[FdWaiter<'_>], timeout: Timeout, mut l
         _ if timeout.is_zero() => Wake::TimedOut,
         _ => Wake::Unparked,
     };
+    let mut reported = false;
     loop {
         match wake {
             Wake::Interrupted => return ERESTARTNOHAND,
@@ -203,7 +204,7 @@ pub fn wait(hub: &'static Hub, waiters: &[FdWaiter<'_>], timeout: Timeout, mut l
             Wake::Unparked => {}
         }
         // One that can't be waited for is always ready, so `look` would have found it if it mattered; one that was
-        // closed since (by a foreign thread) is for `look` to report.
+        // closed since (by a foreign thread) is for `look` to report, once.
         let mut closed = false;
         for waiter in waiters {
             match waiter.enter() {
@@ -212,13 +213,14 @@ pub fn wait(hub: &'static Hub, waiters: &[FdWaiter<'_>], timeout: Timeout, mut l
                 Ok(()) | Err(CannotWait::NotPollable) => {}
             }
         }
-        if !closed {
+        if !closed || reported {
             wake = hub.park(waiting, deadline, true);
         }
         let found = look();
         if found != 0 {
             return found;
         }
+        reported = closed;
     }
 }
 

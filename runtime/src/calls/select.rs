@@ -60,7 +60,7 @@ fn select_fds(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u
     let n = frame.rdi as i32;
     let Ok(asked) = usize::try_from(n) else { return error(libc::EINVAL) };
     let at = [frame.rsi, frame.rdx, frame.r10];
-    let Ok(mut sets) = Sets::read(asked.min(highest(hub)), at) else {
+    let Ok(mut sets) = Sets::read(counted(hub, asked), at) else {
         // Sets that end before `n` does; only the kernel knows how much of them counts.
         return match at {
             _ if n as usize <= libc::FD_SETSIZE => error(libc::EFAULT),
@@ -72,6 +72,7 @@ fn select_fds(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u
     }
     let mut result = undisturbed(hub, || sets.look());
     if result == 0 {
+        sets.leave_closed_alone(hub);
         let waiters: Vec<FdWaiter> = sets
             .numbers()
             .map(|fd| FdWaiter::looking_for(hub, fd as i32, sets.interest(fd), sets.events(fd)))
@@ -89,13 +90,21 @@ fn select_fds(hub: &'static Hub, frame: &Frame, timeout: Timeout, mask: Option<u
     result
 }
 
-/// One more than the highest number that a descriptor can have, but not less than what an `fd_set` holds.
-fn highest(hub: &Hub) -> usize {
+/// How many bits of sets count that are said to have `asked`: so many as the program can have descriptors, if that is not
+/// more; or who asks for more than can be has no more memory there than the kernel's table has numbers without ours.
+fn counted(hub: &Hub, asked: usize) -> usize {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is ours.
     unsafe { sys!(libc::SYS_prlimit64, 0, libc::RLIMIT_NOFILE, 0, &mut limit as *mut _) };
     // A limit may have been lowered below what is open.
-    libc::FD_SETSIZE.max(limit.rlim_cur as usize).max(hub.reactor.table.lock().len())
+    let possible = libc::FD_SETSIZE.max(limit.rlim_cur as usize).max(hub.reactor.table.lock().len());
+    if asked <= possible {
+        return asked;
+    }
+    const LEAST: usize = 256;
+    let open = super::fds::open_below(possible.min(i32::MAX as usize) as i32);
+    let highest = open.into_iter().rfind(|&fd| !hub.reactor.owns(fd)).unwrap_or(0);
+    (highest as usize + 1).next_power_of_two().max(LEAST)
 }
 
 /// Copies of the program's three sets, one after the other.
@@ -107,6 +116,8 @@ struct Sets {
     at: [usize; 3],
     asked: Vec<u64>,
     found: Vec<u64>,
+    /// Bits that the kernel takes no notice of, where there are any.
+    left_alone: Vec<u64>,
 }
 
 impl Sets {
@@ -119,7 +130,7 @@ impl Sets {
                 _ => asked.append(&mut user::read_slice(address, words)?),
             }
         }
-        Ok(Sets { n, words, at, found: asked.clone(), asked })
+        Ok(Sets { n, words, at, found: asked.clone(), asked, left_alone: Vec::new() })
     }
 
     /// The words of one set in `all`.
@@ -188,6 +199,28 @@ impl Sets {
         self.kernel()
     }
 
+    /// A look has found nothing, so what is closed lies beyond the kernel's table. That may grow meanwhile, by descriptors
+    /// of ours if not by the program's: such a number is not asked about again.
+    fn leave_closed_alone(&mut self, hub: &Hub) {
+        const LEAST_TABLE: usize = 64;
+        if self.n <= LEAST_TABLE {
+            return;
+        }
+        let closed = |fd: &usize| *fd >= LEAST_TABLE && hub.reactor.kind(hub, *fd as i32).is_none() && is_closed(*fd);
+        let closed: Vec<usize> = self.numbers().filter(closed).collect();
+        if closed.is_empty() {
+            return;
+        }
+        self.left_alone.resize(self.asked.len(), 0);
+        for fd in closed {
+            for word in (0..3).map(|which| which * self.words + fd / 64) {
+                let bit = self.asked[word] & 1 << (fd % 64);
+                self.asked[word] &= !bit;
+                self.left_alone[word] |= bit;
+            }
+        }
+    }
+
     /// A look after the first one: a descriptor that was closed since counts as ready, as in Linux since 5.17, and is
     /// no longer an error.
     fn look_again(&mut self) -> isize {
@@ -221,7 +254,10 @@ impl Sets {
         count
     }
 
-    fn answer(&self) -> Result<(), Fault> {
+    fn answer(&mut self) -> Result<(), Fault> {
+        for (word, left) in self.found.iter_mut().zip(&self.left_alone) {
+            *word |= left;
+        }
         for (which, &address) in self.at.iter().enumerate().filter(|(_, &address)| address != 0) {
             user::write_slice(address, self.set(&self.found, which))?;
         }
