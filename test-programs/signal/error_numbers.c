@@ -127,6 +127,7 @@ static void timers(void) {
     event = (struct sigevent){.sigev_notify = SIGEV_THREAD_ID, ._sigev_un._tid = 999999999};
     CHECK_ERR(syscall(SYS_timer_create, CLOCK_REALTIME_COARSE, &event, &timer), EOPNOTSUPP);
     CHECK_ERR(syscall(SYS_timer_create, CLOCK_REALTIME, &event, &timer), EINVAL);
+    CHECK_ERR(syscall(SYS_timer_create, 77, BAD, &timer), EFAULT);
     // Nobody has made one yet.
     for (int id = 0; id < 16; id++) {
         struct itimerspec off = {0};

@@ -45,6 +45,10 @@ static void errors(void) {
     CHECK_ERR(futex(words, FUTEX_REQUEUE_PRIVATE, 1, (void *)-1l, words + 1, 0), EINVAL);
     CHECK_ERR(futex(words, FUTEX_CMP_REQUEUE_PRIVATE, (uint32_t)-1, (void *)1, words + 1, 0), EINVAL);
 
+    // A shared word must be there, before it is looked at.
+    CHECK_ERR(futex(words, FUTEX_CMP_REQUEUE, 1, (void *)1, NULL, 12345), EFAULT);
+    CHECK_ERR(futex(NULL, FUTEX_REQUEUE, 1, (void *)1, words, 0), EFAULT);
+
     CHECK_ERR(futex(words, FUTEX_FD, 0, NULL, NULL, 0), ENOSYS);
     CHECK_ERR(futex(words, 14, 0, NULL, NULL, 0), ENOSYS);
     CHECK_ERR(futex(words, 127, 0, NULL, NULL, 0), ENOSYS);

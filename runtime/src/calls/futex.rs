@@ -387,6 +387,10 @@ pub(super) fn requeue_counts(wake: u32, requeue: u32) -> Result<(u32, u32), isiz
 fn requeue(request: &Request, expected: Option<u32>, kernel_too: bool) -> Result<isize, isize> {
     let (from, to) = (request.word, request.second);
     let counts = requeue_counts(request.value, request.time as u32)?;
+    if request.shared {
+        // The kernel looks where the words are before it looks what they are.
+        user::load(from).and(user::load(to))?;
+    }
     requeue_with(from, to, counts, expected, kernel_too, |wake, requeue| {
         let operation = plus_private(request.command, request.shared);
         // SAFETY: a requeue only reads the word, and the kernel checks the address.

@@ -74,12 +74,12 @@ pub fn timer_create(hub: &'static Hub, frame: &mut Frame) -> Outcome {
 
 fn create(hub: &Hub, frame: &Frame) -> Result<Outcome, Outcome> {
     let (clock, event_at, id_at) = (frame.rdi as i32, frame.rsi, frame.rdx);
+    let event: Option<SigEvent> = if event_at == 0 { None } else { Some(user::read(event_at)?) };
     let clock_of = match cpu_clock::owner(hub, clock) {
         None => None,
         Some(Ok(green)) => Some(green.tid.get()),
         Some(Err(errno)) => return Ok(Done(errno)),
     };
-    let event: Option<SigEvent> = if event_at == 0 { None } else { Some(user::read(event_at)?) };
     let notify = match event.map(|event| event.notify) {
         None | Some(libc::SIGEV_SIGNAL | libc::SIGEV_THREAD) => Notify::Process,
         Some(libc::SIGEV_NONE) => Notify::Nobody,
