@@ -84,10 +84,9 @@ hook! {
                 return tid as c_long;
             }
         }
-        let filter = filter_put_on(number, &[a, b, c, d, e, f]);
         let result = unsafe { real!(syscall)(number, a, b, c, d, e, f) };
-        if let Some(filter) = filter {
-            filter.answered(result as isize);
+        if result >= 0 {
+            note_filter(number, &[a, b, c, d, e, f], result as isize);
         }
         if number == libc::SYS_userfaultfd && result >= 0 {
             page_faults::begin();
@@ -98,21 +97,21 @@ hook! {
 
 found_early!(prctl);
 hook! {
-    unsafe fn prctl(option: c_int, a: usize, b: usize, c: usize, d: usize) -> c_int => note_filter {
-        let filter = filter_put_on(libc::SYS_prctl, &[option as usize, a, b, c, d, 0]);
+    unsafe fn prctl(option: c_int, a: usize, b: usize, c: usize, d: usize) -> c_int => look_for_filter {
         let result = unsafe { real!(prctl)(option, a, b, c, d) };
-        if let Some(filter) = filter {
-            filter.answered(result as isize);
+        if result >= 0 {
+            note_filter(libc::SYS_prctl, &[option as usize, a, b, c, d, 0], result as isize);
         }
         result
     }
 }
 
-/// The filter that a call before the first thread puts on. Later calls come to the dispatcher.
-fn filter_put_on(number: c_long, args: &[usize; 6]) -> Option<Pending> {
+/// A call has succeeded that may have put a filter on before the first thread. Later ones come to the dispatcher. Only now
+/// is it certain that the filter can be read: programs ask with a null pointer whether there are filters at all.
+fn note_filter(number: c_long, args: &[usize; 6], result: isize) {
     if init::may_arm() && !init::is_armed() && !init::has_guests() {
-        Pending::of_call(number, args)
-    } else {
-        None
+        if let Some(filter) = Pending::of_call(number, args) {
+            filter.answered(result);
+        }
     }
 }
