@@ -22,6 +22,7 @@ mod pipe;
 mod ring;
 
 pub use aio::{io_getevents, io_pgetevents};
+pub use device::getrandom;
 pub use event::eventfd;
 pub use file::{copy_file_range, fdatasync, fsync, open, openat, sync_file_range};
 pub use ipc::{mq_timedreceive, mq_timedsend, msgrcv, msgsnd, semop, semtimedop};

@@ -115,6 +115,7 @@ pub(super) const ROWS: &[Row] = &[
     row(libc::SYS_nanosleep, With(Module::Time), time::nanosleep),
     row(libc::SYS_clock_nanosleep, With(Module::Time), time::clock_nanosleep),
     row(libc::SYS_sched_yield, With(Module::Time), time::sched_yield),
+    row(libc::SYS_getrandom, Always, io::getrandom),
     // memory: thread stacks
     shared(libc::SYS_mmap, Always, mapping::mmap, mapping::mmap_foreign),
     shared(libc::SYS_munmap, Always, mapping::munmap, mapping::munmap),

@@ -1,11 +1,12 @@
 //! Character devices, terminals above all.
 
 use super::block::{help, is_nonblocking, Block, Stop};
+use super::buffers::MOST;
 use crate::calls::{error, Outcome, Reason, ERESTARTSYS};
 use crate::fd_table::{READ, WRITE};
 use crate::frame::Frame;
 use crate::hub::Hub;
-use crate::{never_waits, sys};
+use crate::{never_waits, signals, sys};
 use Outcome::{Done, Pass};
 
 /// The kernel's `struct termios`, which is not libc's.
@@ -69,22 +70,92 @@ pub(crate) fn change_terminal(hub: &'static Hub, frame: &Frame) -> Option<isize>
     Some(under_own_mask(hub, libc::SIGTTOU, change))
 }
 
-/// /dev/null, /dev/zero, /dev/urandom and so on: memory devices never wait, but for the kernel's log.
-fn is_memory(fd: i32) -> bool {
+/// What reads and writes of memory devices are like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// They never wait.
+    Never,
+    /// As `Never`, but a signal cuts them short: /dev/zero, /dev/random, /dev/urandom.
+    Cut,
+}
+
+/// Of /dev/null, /dev/zero and so on, but not of the kernel's log, which is read as it comes.
+fn memory(fd: i32) -> Option<Memory> {
     const MEMORY: u32 = 1;
+    const ZERO: u32 = 5;
+    const RANDOM: u32 = 8;
+    const URANDOM: u32 = 9;
     const LOG: u32 = 11;
     // SAFETY: all-zero is a valid `stat`.
     let mut stat: libc::stat = unsafe { core::mem::zeroed() };
     // SAFETY: `stat` is ours.
     let result = unsafe { sys!(libc::SYS_fstat, fd, &mut stat as *mut libc::stat) };
-    result >= 0 && libc::major(stat.st_rdev) == MEMORY && libc::minor(stat.st_rdev) != LOG
+    if result < 0 || libc::major(stat.st_rdev) != MEMORY {
+        return None;
+    }
+    match libc::minor(stat.st_rdev) {
+        LOG => None,
+        ZERO | RANDOM | URANDOM => Some(Memory::Cut),
+        _ => Some(Memory::Never),
+    }
 }
+
+/// Goes on with a call that signals cut short, ticks of ours among them, until a handler is to run: `part` is told how
+/// much of `len` is done.
+fn whole(hub: &'static Hub, len: usize, part: impl Fn(usize) -> isize) -> isize {
+    let mut done = 0;
+    loop {
+        match part(done) {
+            more @ 1.. => done += more as usize,
+            result if result == error(libc::EINTR) => {}
+            result if done == 0 => return result,
+            _ => return done as isize,
+        }
+        if done == len {
+            return done as isize;
+        }
+        signals::drain(hub);
+        // A tick may have ended the turn as well.
+        hub.carrier.call_attention();
+        if signals::deliverable(hub, hub.current()) {
+            return if done == 0 { ERESTARTSYS } else { done as isize };
+        }
+    }
+}
+
+/// getrandom(buffer, length, flags)
+pub fn getrandom(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    /// The kernel promises so many whole.
+    const PROMISED: usize = 256;
+    let (buffer, len, flags) = (frame.rdi, frame.rsi.min(MOST), frame.rdx);
+    if len <= PROMISED || !hub.others_alive() {
+        return Pass(Reason::NonBlocking);
+    }
+    // SAFETY: the program's own buffer.
+    Done(whole(hub, len, |done| unsafe { sys!(libc::SYS_getrandom, buffer.wrapping_add(done), len - done, flags) }))
+}
+
+fn read_whole(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
+    let (buffer, len) = (frame.rsi, frame.rdx.min(MOST));
+    if frame.number != libc::SYS_read as usize || len <= PAGE {
+        return Pass(Reason::NonBlocking);
+    }
+    // SAFETY: the program's own buffer.
+    Done(whole(hub, len, |done| unsafe { sys!(libc::SYS_read, fd, buffer.wrapping_add(done), len - done) }))
+}
+
+/// What is shorter is not cut.
+const PAGE: usize = 4096;
 
 /// Once there is something to read a helper reads it: what one process sees another may take.
 pub(super) fn read_device(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
-    if is_memory(fd) {
-        never_waits::note(hub, fd, READ);
-        return Pass(Reason::NonBlocking);
+    match memory(fd) {
+        Some(Memory::Never) => {
+            never_waits::note(hub, fd, READ);
+            return Pass(Reason::NonBlocking);
+        }
+        Some(Memory::Cut) => return read_whole(hub, frame, fd),
+        None => {}
     }
     if is_nonblocking(fd) {
         return Pass(Reason::NonBlocking);
@@ -119,7 +190,7 @@ pub(super) fn read_device(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome 
 
 /// A terminal that says it has room may not have enough for all, and no flag makes it take a part.
 pub(super) fn write_device(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
-    if is_memory(fd) {
+    if memory(fd).is_some() {
         never_waits::note(hub, fd, WRITE);
         return Pass(Reason::NonBlocking);
     }
