@@ -2,6 +2,7 @@
 #include "hub.h"
 
 static int fds[2];
+static _Atomic int reads;
 
 __attribute__((target("avx"), noinline)) static void wide(int fd) {
     char got[8] = "";
@@ -25,8 +26,10 @@ __attribute__((target("avx"), noinline)) static void wide(int fd) {
 
 static void reader(void *arg) {
     (void)arg;
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         wide(fds[0]);
+        reads++;
+    }
 }
 
 // Uses the vector registers meanwhile.
@@ -41,7 +44,9 @@ static void writer(void *arg) {
         memset(noise, i, sizeof noise);
         CHECK_EQ(noise[17], i);
         CHECK_EQ(write(fds[1], "abc", 3), 3);
-        hub_pause();
+        // Two writes would be one read.
+        while (reads <= i)
+            hub_pause();
     }
 }
 
