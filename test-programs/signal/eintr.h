@@ -45,13 +45,18 @@ static void *eintr_thread(void *arg) {
     return NULL;
 }
 
+static struct eintr_run *eintr_current;
+
 static int eintr_returned(struct eintr_run *run) { return __atomic_load_n(&run->returned, __ATOMIC_SEQ_CST); }
+// For a release that ends by making the call block again: the released one has had what it waited for.
+CHECK_UNUSED static void eintr_let_return(void) { EVENTUALLY(eintr_returned(eintr_current)); }
 static int eintr_count(void) { return __atomic_load_n(&eintr_handled, __ATOMIC_SEQ_CST); }
 
 static void eintr_one(const struct eintr_point *point, int flags) {
     struct sigaction sa = {.sa_handler = eintr_handler, .sa_flags = flags};
     CHECK_OK(sigaction(SIGUSR1, &sa, NULL));
     struct eintr_run run = {.point = point};
+    eintr_current = &run;
     pthread_t t = spawn(eintr_thread, &run);
     EVENTUALLY(__atomic_load_n(&run.entered, __ATOMIC_SEQ_CST));
     int goes_on = point->restart == UNINTERRUPTED || (point->restart == RESTARTED && flags == SA_RESTART);

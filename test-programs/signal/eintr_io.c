@@ -36,7 +36,7 @@ static void drain(void) {
 }
 static void drain_and_fill(void) {
     drain();
-    sleep_ms(5);
+    eintr_let_return();
     fill();
 }
 static int in_open(void) {

@@ -59,7 +59,7 @@ static void drain_and_fill(void) {
     static char block[65536];
     while (recv(full[1], block, sizeof block, MSG_DONTWAIT) > 0) {
     }
-    sleep_ms(5);
+    eintr_let_return();
     fill();
 }
 

@@ -34,7 +34,7 @@ static int in_mutex(void) {
 }
 static void unlock(void) {
     CHECK_RC(pthread_mutex_unlock(&mutex), 0);
-    sleep_ms(5);
+    eintr_let_return();
     CHECK_RC(pthread_mutex_lock(&mutex), 0);
 }
 static int in_pi_mutex(void) {
@@ -43,7 +43,7 @@ static int in_pi_mutex(void) {
 }
 static void unlock_pi(void) {
     CHECK_RC(pthread_mutex_unlock(&pi_mutex), 0);
-    sleep_ms(5);
+    eintr_let_return();
     CHECK_RC(pthread_mutex_lock(&pi_mutex), 0);
 }
 static int in_cond(void) {
@@ -75,7 +75,7 @@ static int in_rwlock(void) {
 }
 static void unlock_rw(void) {
     CHECK_RC(pthread_rwlock_unlock(&rwlock), 0);
-    sleep_ms(5);
+    eintr_let_return();
     CHECK_RC(pthread_rwlock_wrlock(&rwlock), 0);
 }
 static int in_barrier(void) {

@@ -136,6 +136,8 @@ int main(void) {
         CHECK_OK(sem_post(&leave));
     for (size_t i = 0; i < OWNERS; i++)
         join_thread(threads[i]);
+    // A thread can be joined a moment before it has gone.
+    EVENTUALLY(fcntl(pairs[0][0], F_GETOWN) == 0);
     expect_owner(pairs[0][0], F_OWNER_TID, 0);
     say(pairs[0][0], pairs[0][1]);
     CHECK_EQ(sem_trywait(&handled), -1);
