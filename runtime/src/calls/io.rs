@@ -109,7 +109,7 @@ fn read_any(hub: &'static Hub, frame: &Frame, kind: Kind, buffers: &Buffers) -> 
     let fd = frame.rdi as i32;
     match kind {
         // Nothing is taken from a socket then, not even a datagram.
-        Kind::Socket if buffers.total() == 0 => Pass(Reason::NonBlocking),
+        Kind::Socket | Kind::Pipe if buffers.total() == 0 => Pass(Reason::NonBlocking),
         Kind::Socket => socket::read(hub, frame, fd, buffers),
         Kind::Pipe => or_help(hub, frame, pipe::read(hub, fd, buffers)),
         Kind::File => file::read(hub, frame, fd, buffers, HERE),
