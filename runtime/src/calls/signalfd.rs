@@ -70,6 +70,11 @@ fn fdinfo(fd: i32) -> Option<String> {
     }
 }
 
+/// Whether `fd` is a signalfd, which refuses to read so few bytes.
+pub(crate) fn is_too_little(fd: i32, bytes: usize) -> bool {
+    bytes < RECORD && mask_of(fd).is_some()
+}
+
 fn mask_of(fd: i32) -> Option<u64> {
     mask_in(&fdinfo(fd)?)
 }

@@ -70,7 +70,7 @@ fn read_when_ready(hub: &'static Hub, frame: &Frame, fd: i32, buffers: &Buffers)
     if refused < 0 {
         return Pass(Reason::NotOurs);
     }
-    if buffers.total() < RECORD {
+    if buffers.total() < RECORD || poll_now(fd, libc::POLLIN) == 0 && signalfd::is_too_little(fd, buffers.total()) {
         return read_too_little(hub, frame, fd);
     }
     let mut block = Block::new(hub, fd, READ);
