@@ -1,17 +1,7 @@
 // One whose time slice ends while it makes threads that compute goes on before each of them has had a slice.
-#include "../check.h"
+#include "thread/computes.h"
 
 enum { COMPUTING = 100 };
-
-static _Atomic int stop, started;
-
-static void *compute(void *arg) {
-    uintptr_t number = (uintptr_t)arg;
-    started++;
-    while (!stop)
-        number = number * 6364136223846793005u + 1; // or it would look like one that only waits
-    return (void *)number;
-}
 
 static void *make(void *unused) {
     pthread_attr_t attr;

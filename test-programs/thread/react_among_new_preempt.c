@@ -1,17 +1,7 @@
 // Two hundred threads that compute as soon as they run don't keep the one that made them and then sleeps waiting for a time slice of each; all come to run.
-#include "../check.h"
+#include "thread/computes.h"
 
 enum { COMPUTING = 200, SLEEPS = 20 };
-
-static _Atomic int stop, started;
-
-static void *compute(void *arg) {
-    uintptr_t number = (uintptr_t)arg;
-    started++;
-    while (!stop)
-        number = number * 6364136223846793005u + 1; // or it would look like one that only waits
-    return (void *)number;
-}
 
 int main(void) {
     pthread_attr_t attr;
