@@ -4,12 +4,8 @@
 enum { COMPUTING = 200, SLEEPS = 20 };
 
 int main(void) {
-    pthread_attr_t attr;
-    CHECK_RC(pthread_attr_init(&attr), 0);
-    CHECK_RC(pthread_attr_setstacksize(&attr, 65536), 0);
     pthread_t threads[COMPUTING];
-    for (int i = 0; i < COMPUTING; i++)
-        CHECK_RC(pthread_create(&threads[i], &attr, compute, NULL), 0);
+    make_computing(threads, COMPUTING);
     // On one processor, each that runs in between takes a slice.
     for (int i = 0; i < SLEEPS; i++)
         CHECK_OK(usleep(1000));
@@ -17,8 +13,6 @@ int main(void) {
         CHECK_FAIL("%d threads have had a slice while this one slept %d times", (int)started, SLEEPS);
     while (started < COMPUTING)
         CHECK_OK(usleep(1000));
-    stop = 1;
-    for (int i = 0; i < COMPUTING; i++)
-        join_thread(threads[i]);
+    end_computing(threads, COMPUTING);
     return 0;
 }

@@ -146,10 +146,7 @@ pub(crate) fn undisturbed(hub: &Hub, mut look: impl FnMut() -> isize) -> isize {
         if found != error(libc::EINTR) || hub.guest.is_some() {
             return found;
         }
-        signals::drain(hub);
-        // A tick may have ended the turn as well.
-        hub.carrier.call_attention();
-        if signals::deliverable(hub, hub.current()) {
+        if signals::interrupts(hub) {
             return ERESTARTNOHAND;
         }
     }

@@ -401,6 +401,15 @@ pub fn restore_saved_mask(hub: &Hub, green: &Green) {
     }
 }
 
+/// A signal has cut a call of the current green thread's short: whether a handler of the program's is to run now. If not it
+/// was another thread's signal or a tick of ours, which may have ended the turn.
+#[cold]
+pub(crate) fn interrupts(hub: &Hub) -> bool {
+    drain(hub);
+    hub.carrier.call_attention();
+    deliverable(hub, hub.current())
+}
+
 /// Whether a handler is to run in `green` before it goes on.
 #[inline]
 pub fn deliverable(_hub: &Hub, green: &Green) -> bool {

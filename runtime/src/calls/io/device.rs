@@ -100,12 +100,14 @@ fn memory(fd: i32) -> Option<Memory> {
     }
 }
 
-/// Goes on with a call that signals cut short, ticks of ours among them, until a handler is to run: `part` is told how
-/// much of `len` is done.
-fn whole(hub: &'static Hub, len: usize, part: impl Fn(usize) -> isize) -> isize {
+/// Makes a call that signals cut short, ticks of ours among them, until all is done or a handler is to run: `part` is told
+/// how much is done and how much is next. Made in one, it could last for seconds; when the turn is over it is the others'.
+fn whole(hub: &'static Hub, len: usize, part: impl Fn(usize, usize) -> isize) -> isize {
+    /// Some milliseconds.
+    const AT_ONCE: usize = 1 << 20;
     let mut done = 0;
     loop {
-        match part(done) {
+        match part(done, AT_ONCE.min(len - done)) {
             more @ 1.. => done += more as usize,
             result if result == error(libc::EINTR) => {}
             result if done == 0 => return result,
@@ -114,11 +116,13 @@ fn whole(hub: &'static Hub, len: usize, part: impl Fn(usize) -> isize) -> isize 
         if done == len {
             return done as isize;
         }
-        signals::drain(hub);
-        // A tick may have ended the turn as well.
-        hub.carrier.call_attention();
-        if signals::deliverable(hub, hub.current()) {
-            return if done == 0 { ERESTARTSYS } else { done as isize };
+        if hub.carrier.must_look() {
+            if !signals::interrupts(hub) {
+                hub.give_turn();
+            }
+            if signals::deliverable(hub, hub.current()) {
+                return if done == 0 { ERESTARTSYS } else { done as isize };
+            }
         }
     }
 }
@@ -132,7 +136,7 @@ pub fn getrandom(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Pass(Reason::NonBlocking);
     }
     // SAFETY: the program's own buffer.
-    Done(whole(hub, len, |done| unsafe { sys!(libc::SYS_getrandom, buffer.wrapping_add(done), len - done, flags) }))
+    Done(whole(hub, len, |done, next| unsafe { sys!(libc::SYS_getrandom, buffer.wrapping_add(done), next, flags) }))
 }
 
 fn read_whole(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
@@ -140,8 +144,13 @@ fn read_whole(hub: &'static Hub, frame: &Frame, fd: i32) -> Outcome {
     if frame.number != libc::SYS_read as usize || len <= PAGE {
         return Pass(Reason::NonBlocking);
     }
-    // SAFETY: the program's own buffer.
-    Done(whole(hub, len, |done| unsafe { sys!(libc::SYS_read, fd, buffer.wrapping_add(done), len - done) }))
+    let part = |done: usize, next: usize| match done {
+        // Another thread may have closed it meanwhile, and opened something else.
+        1.. if memory(fd) != Some(Memory::Cut) => 0,
+        // SAFETY: the program's own buffer.
+        _ => unsafe { sys!(libc::SYS_read, fd, buffer.wrapping_add(done), next) },
+    };
+    Done(whole(hub, len, part))
 }
 
 /// What is shorter is not cut.

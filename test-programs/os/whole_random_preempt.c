@@ -1,4 +1,4 @@
-// Long reads of /dev/zero and /dev/urandom and a long getrandom are whole where no handler runs, whoever else computes meanwhile; a handler may cut them, and nothing is lost.
+// Long reads of /dev/zero and /dev/urandom and a long getrandom are whole where no handler runs, whoever else computes meanwhile, and others have their turns; a handler may cut them, and nothing is lost.
 #include "check.h"
 #include <sys/random.h>
 #include <sys/time.h>
@@ -6,6 +6,7 @@
 enum { LENGTH = 4 << 20, ROUNDS = 40 };
 
 static _Atomic int stop, handled;
+static _Atomic long wakes;
 static unsigned char bytes[LENGTH];
 
 static void *compute(void *arg) {
@@ -19,6 +20,28 @@ static void *spin(void *arg) {
     while (!stop)
         __builtin_ia32_pause();
     return arg;
+}
+
+static void *wake_often(void *arg) {
+    while (!stop) {
+        usleep(1000);
+        wakes++;
+    }
+    return arg;
+}
+
+// Others have their turns in the middle of a call.
+static void others_go_on(int random) {
+    enum { LONG = 256 << 20 };
+    unsigned char *many = malloc(LONG);
+    CHECK(many != NULL);
+    long before = wakes;
+    CHECK_EQ(getrandom(many, LONG, 0), LONG);
+    CHECK(wakes > before);
+    before = wakes;
+    CHECK_EQ(read(random, many, LONG), LONG);
+    CHECK(wakes > before);
+    free(many);
 }
 
 static void count(int unused) {
@@ -37,7 +60,7 @@ static void all_there(void) {
 }
 
 int main(void) {
-    pthread_t others[] = {spawn(compute, &stop), spawn(spin, NULL)};
+    pthread_t others[] = {spawn(compute, &stop), spawn(spin, NULL), spawn(wake_often, NULL)};
     int zero = open("/dev/zero", O_RDONLY), random = open("/dev/urandom", O_RDONLY);
     CHECK_OK(zero);
     CHECK_OK(random);
@@ -47,6 +70,7 @@ int main(void) {
         CHECK_EQ(read(random, bytes, LENGTH), LENGTH);
     }
     all_there();
+    others_go_on(random);
     void *volatile bad = (void *)8;
     CHECK_ERR(getrandom(bad, LENGTH, 0), EFAULT);
     CHECK_ERR(read(zero, bad, LENGTH), EFAULT);
@@ -66,7 +90,7 @@ int main(void) {
     often = (struct itimerval){0};
     CHECK_OK(setitimer(ITIMER_REAL, &often, NULL));
     stop = 1;
-    join_thread(others[0]);
-    join_thread(others[1]);
+    for (int i = 0; i < 3; i++)
+        join_thread(others[i]);
     return 0;
 }
