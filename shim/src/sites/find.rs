@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::boundaries;
 use super::bytes;
 use super::eh_frame::landing_pads;
 use super::insn::{self, Flow, Insn};
@@ -20,10 +21,8 @@ const TAIL: usize = 160;
 /// How far a site may lie behind the code that unwind data covers, as in `clone`, which ends its
 /// unwind data just before the instruction.
 const UNCOVERED: usize = 256;
-/// Of very large programs whole stretches have no unwind data, and seem to be one function.
+/// Of some programs whole stretches have no unwind data, and seem to be one function.
 const LONGEST_FUNCTION: usize = 1 << 20;
-/// How much of a segment without unwind data is decoded from its start.
-const LINEAR: usize = 65536;
 /// How far back the number of a call is looked for, in instructions.
 const LOOK_BACK: usize = 24;
 
@@ -97,9 +96,9 @@ pub fn windows(object: &Object, known: impl Fn(usize) -> bool) -> Found {
     let mut instructions = Vec::new();
     let mut rest = found_bytes.as_slice();
     while let [first, ..] = rest {
-        let Some(extent) = extent(object, *first) else {
+        let Some((extent, told)) = extent(object, rest) else {
             if looks_like_call(object, *first) {
-                found.skipped.push((*first, "no unwind data tells where its function begins"));
+                found.skipped.push((*first, "nothing tells where the instructions around it begin"));
             }
             rest = &rest[1..];
             continue;
@@ -119,12 +118,19 @@ pub fn windows(object: &Object, known: impl Fn(usize) -> bool) -> Found {
             }
             match neighbours(&instructions, code, address) {
                 Ok(None) => {}
+                Ok(Some(site)) if told == Told::Nothing && !is_call(&site, code, extent.start) => {
+                    found.skipped.push((address, "these bytes may be constants"));
+                }
                 Ok(Some(site)) => sites.push(site),
                 Err(reason) => found.skipped.push((address, reason)),
             }
         }
         instructions.iter().filter_map(Insn::target).for_each(|target| sensitive.lead_to(target));
-        if let Some(function) = object.fdes().and_then(|fdes| fdes.function(object, extent.start)) {
+        if told == Told::Nothing {
+            // What is behind padding may be a function, whose address is anywhere.
+            let padded = instructions.windows(2).filter(|pair| insn::is_nop(pair[0].bytes(code, extent.start)));
+            padded.for_each(|pair| sensitive.lead_to(pair[1].at));
+        } else if let Some(function) = object.fdes().and_then(|fdes| fdes.function(object, extent.start)) {
             landing_pads(object, &function).into_iter().for_each(|pad| sensitive.lead_to(pad));
             // Others call it.
             sensitive.lead_to(extent.start);
@@ -159,17 +165,29 @@ fn by_stone(object: &Object, site: &Neighbourhood, free: &mut usize) -> Option<W
     })
 }
 
-/// The code around `address` that decoding may begin and end with.
-fn extent(object: &Object, address: usize) -> Option<Range<usize>> {
+/// What says that bytes are code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    ByUnwindData,
+    Nothing,
+}
+
+/// The code around the first of `sites` that decoding may begin and end with.
+fn extent(object: &Object, sites: &[usize]) -> Option<(Range<usize>, Told)> {
+    let address = *sites.first()?;
     let segment = object.text_segment(address)?;
+    let around = |within| Some((boundaries::around(object, sites, within, TAIL)?, Told::Nothing));
     let Some(fdes) = object.fdes() else {
-        let end = segment.range.end.min(segment.range.start + LINEAR);
-        return (address < end).then_some(segment.range.start..end);
+        return around(segment.range.clone());
     };
     let function = fdes.function(object, address)?;
     let start = function.range.start;
     let end = function.next.min(function.range.end + UNCOVERED);
-    (address < end && end - start <= LONGEST_FUNCTION).then_some(start..end)
+    if address < end && end - start <= LONGEST_FUNCTION {
+        return Some((start..end, Told::ByUnwindData));
+    }
+    // Between functions there are mostly constants.
+    (address < end || looks_like_call(object, address)).then(|| around(start..function.next))?
 }
 
 /// Fills `instructions`, used again and again since fresh memory is slow, with those of `code` that begin in `range`.
@@ -216,6 +234,12 @@ fn neighbours(instructions: &[Insn], code: &[u8], address: usize) -> Result<Opti
 /// right before: `mov $nr,%eax` or `mov $nr,%rax`.
 fn looks_like_call(object: &Object, syscall: usize) -> bool {
     matches!(object.array(syscall - 7), Some([0x48, 0xc7, 0xc0, _, 0..=3, 0, 0] | [_, _, 0xb8, _, 0..=3, 0, 0]))
+}
+
+/// Whether the number of a call is set before it, or its result is checked behind it: bytes that are constants look so by no chance.
+fn is_call(site: &Neighbourhood, code: &[u8], start: usize) -> bool {
+    let checks = |next: &Insn| matches!(next.bytes(code, start), [0x48, 0x3d, 0x00 | 0x01, 0xf0, 0xff, 0xff]);
+    site.number.is_some_and(|number| (0..1024).contains(&number)) || site.after.first().is_some_and(checks)
 }
 
 fn is_restorer(object: &Object, syscall: usize) -> bool {

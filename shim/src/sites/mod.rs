@@ -7,6 +7,7 @@
 //! The look-ups ([`site_at`], [`in_stub`], [`stub_address`]) may be called from a signal handler:
 //! they read tables that are published once, never change and are never freed.
 
+mod boundaries;
 mod bytes;
 mod eh_frame;
 pub mod entry;

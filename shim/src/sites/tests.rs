@@ -230,10 +230,21 @@ fn a_jump_table_counts_as_branches() {
 }
 
 #[test]
+fn calls_far_from_any_known_function_are_found() {
+    // push %rbx; test %eax,%eax; mov $0x050f,%ebx; pop %rbx, over and over
+    let other: &[u8] = &[0x53, 0x85, 0xc0, 0xbb, 0x0f, 0x05, 0, 0, 0x5b];
+    let code = Code::new(&[&other.repeat(200), &MOV_GETPID, &SYSCALL, &[RET]]);
+    assert_eq!(code.range(), 1800..1805);
+    // Those that decoding comes upon among constants stay as they are.
+    let constants = Code::new(&[&other.repeat(200), &[RET, 0x01, 0x02], &SYSCALL, &[0x01, 0x02, RET]]);
+    assert_eq!(constants.window().expect_err("no window"), "these bytes may be constants");
+}
+
+#[test]
 fn operands_relative_to_the_instruction_follow() {
-    // mov 3(%rip),%eax; syscall; ret; .long 39
-    let load: &[u8] = &[0x8b, 0x05, 3, 0, 0, 0];
-    Code::check(&[load, &SYSCALL, &[RET], &39u32.to_le_bytes()], pid());
+    // mov 9(%rip),%eax; syscall; cmp; ret; .long 39
+    let load: &[u8] = &[0x8b, 0x05, 9, 0, 0, 0];
+    Code::check(&[load, &SYSCALL, &CMP, &[RET], &39u32.to_le_bytes()], pid());
 }
 
 #[test]
@@ -267,7 +278,7 @@ fn bytes_inside_another_instruction_are_no_site() {
 fn addresses_map_both_ways() {
     // xor %edx,%edx; xor %esi,%esi; mov %r8d,%eax in front, so the window has three instructions.
     let before: &[u8] = &[0x31, 0xd2, 0x31, 0xf6, 0x44, 0x89, 0xc0];
-    let code = Code::new(&[before, &SYSCALL, &[RET]]);
+    let code = Code::new(&[before, &SYSCALL, &CMP, &[RET]]);
     code.redirect(passing());
     let start = code.start;
     let site = *site_at(start + 7).expect("a site");
