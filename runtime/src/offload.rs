@@ -15,7 +15,7 @@ pub use disk::disk;
 pub(crate) use helper::{interrupted, Helper, Job};
 pub use lookup::await_lookups;
 
-use crate::calls::{error, ERESTARTSYS};
+use crate::calls::{error, ERESTARTNOHAND, ERESTARTSYS};
 use crate::filters;
 use crate::green_thread::{Green, Waiting, Wake};
 use crate::guest;
@@ -96,7 +96,8 @@ fn reap(pool: &mut Pool) {
 
 /// Lets a helper thread make system call `nr` while the current green thread is parked, and returns the kernel's
 /// answer. A signal that a handler is to take ends the call in the helper as it would have ended it in the caller:
-/// the answer is then a restart mark (`ERESTARTSYS`), or what the call had already done.
+/// the answer is then the mark of whether such a call is restarted (`ERESTARTSYS`, `ERESTARTNOHAND`), or what the call had
+/// already done.
 pub fn call(hub: &'static Hub, nr: i64, args: [usize; 6]) -> isize {
     if let Some(guest) = &hub.guest {
         return guest::call_in_helper(hub, guest, nr, args, true);
@@ -183,7 +184,8 @@ fn run(hub: &'static Hub, nr: i64, args: [usize; 6], interruptible: bool) -> isi
         signals::send(hub, green, &info);
     }
     if cancelled && result == error(libc::EINTR) {
-        ERESTARTSYS
+        // The signal's action has SA_RESTART: the kernel would have restarted the call if that were its rule.
+        ERESTARTNOHAND
     } else {
         result
     }

@@ -4,7 +4,7 @@
 //! Numbers that are the runtime's own are not open as far as a program can tell: every call says EBADF, and if the
 //! program puts a file of its own at one of them, what we have there moves.
 
-use super::{error, io, names, owners, page_faults, socket, Outcome, Reason};
+use super::{error, io, names, owners, page_faults, socket, Outcome, Reason, ERESTARTNOHAND};
 use crate::frame::Frame;
 use crate::hub::{current_hub, Hub};
 use crate::{offload, sys, user};
@@ -105,7 +105,11 @@ pub fn close(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         return Done(EBADF);
     }
     if lingers {
-        return Done(offload::call(hub, libc::SYS_close, frame.args()));
+        return Done(match offload::call(hub, libc::SYS_close, frame.args()) {
+            // The number is free by now, and may be somebody else's.
+            ERESTARTNOHAND => error(libc::EINTR),
+            result => result,
+        });
     }
     // SAFETY: the program's own descriptor.
     Done(unsafe { sys!(libc::SYS_close, fd) })

@@ -2,15 +2,16 @@
 //!
 //! Who waits where: a green thread waits in `futex_queue`; a foreign thread in the kernel; a green thread whose word
 //! lies in memory that other processes or the kernel itself may wake, in the kernel by way of a helper thread (after a
-//! moment in our queue: `futex_soon`). So
-//! whoever wakes takes from our queue first and, where somebody may wait in the kernel, has the kernel wake the rest.
+//! moment in our queue: `futex_soon`). So whoever wakes takes from our queue first and, where somebody may wait in the
+//! kernel, has the kernel wake the rest.
 //!
 //! Priority-inheritance operations are in `futex_pi`, the later system calls in `futex2`.
 
 use super::futex_usual::{self, Usual};
 use super::futex_wake_op::WakeOp;
 use super::Outcome::{Done, Pass};
-use super::{deadline_in, error, futex_pi, futex_soon, read_timespec, Outcome, Reason, ERESTARTSYS, FOREVER};
+use super::{deadline_in, error, futex_pi, futex_soon, read_timespec, Outcome, Reason, FOREVER};
+use super::{ERESTARTNOHAND, ERESTARTSYS};
 use crate::frame::Frame;
 use crate::futex_queue::{self, Waiter};
 use crate::green_thread::{Waiting, Wake};
@@ -280,7 +281,7 @@ fn wait(hub: &'static Hub, request: &Request, frame: &Frame, bits: u32) -> Outco
         }),
     };
     // With a timeout it is not the call that would be restarted but the rest of it, and never after a handler.
-    if request.time != 0 && outcome == Done(ERESTARTSYS) {
+    if request.time != 0 && matches!(outcome, Done(ERESTARTSYS | ERESTARTNOHAND)) {
         return Done(error(libc::EINTR));
     }
     outcome

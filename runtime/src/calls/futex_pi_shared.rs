@@ -7,7 +7,7 @@
 
 use super::futex::{check_address, is_shared_memory, kernel_wake, Request, ANY, EAGAIN};
 use super::futex_pi::{LOCK_PI2, OWNER, OWNER_DIED, WAITERS};
-use super::{error, ERESTARTNOINTR, ERESTARTSYS};
+use super::{error, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS};
 use crate::hub::Hub;
 use crate::{offload, user};
 
@@ -64,10 +64,9 @@ fn lock(hub: &'static Hub, request: &Request) -> Result<isize, isize> {
         let args = [word, operation as usize, value as usize, request.time, 0, ANY as usize];
         match offload::call(hub, libc::SYS_futex, args) {
             0 | EAGAIN => waited = true,
-            // Also EINTR: a handler that the helper's call could not see begin. A wake-up may have come at the same
-            // time. Who comes back does not know that it has waited, and would leave the others asleep: the next one
+            // A wake-up may have come at the same time. Who comes back does not know that it has waited, and would leave the others asleep: the next one
             // is to see for itself.
-            other if other == ERESTARTSYS || other == error(libc::EINTR) => {
+            ERESTARTSYS | ERESTARTNOHAND => {
                 kernel_wake(word, true, 1, ANY);
                 return Err(ERESTARTNOINTR);
             }

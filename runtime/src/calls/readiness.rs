@@ -165,7 +165,6 @@ pub fn in_a_helper(hub: &'static Hub, frame: &Frame, mask_argument: usize, mask:
     args[mask_argument] = 0;
     under_mask(hub, mask, || match offload::call(hub, frame.rax as i64, args) {
         ERESTARTSYS => ERESTARTNOHAND,
-        result if result == error(libc::EINTR) => ERESTARTNOHAND,
         result => result,
     })
 }

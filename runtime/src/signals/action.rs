@@ -175,9 +175,11 @@ pub(crate) fn cleared_in_child() {
     }
 }
 
-/// Makes sure that our handler takes SIGSETXID, with which helper threads are interrupted.
+/// Makes sure that our handler takes SIGSETXID, with which helper threads are interrupted and time slices end. It restarts
+/// calls: a slice that is over in the middle of one is none of the program's business.
 pub(crate) fn catch_setxid() {
-    let ours = for_kernel(libc::SIGSEGV, &Action::DEFAULT);
+    let mut ours = for_kernel(libc::SIGSEGV, &Action::DEFAULT);
+    ours.flags |= libc::SA_RESTART as u64;
     let mut now = Action::DEFAULT;
     // SAFETY: asks only.
     unsafe { sys!(libc::SYS_rt_sigaction, super::SIGSETXID, 0, &mut now as *mut Action, 8) };

@@ -40,7 +40,7 @@ fn completions(hub: &'static Hub, frame: &Frame, interrupted: isize) -> Outcome 
     Done(match offload::call(hub, libc::SYS_io_getevents, rest) {
         more if more >= 0 => ready + more,
         _ if ready > 0 => ready,
-        ERESTARTSYS => interrupted,
+        ERESTARTSYS | ERESTARTNOHAND => interrupted,
         failed => failed,
     })
 }

@@ -139,8 +139,8 @@ pub fn io_uring_enter(hub: &'static Hub, frame: &mut Frame) -> Outcome {
         };
         match waited {
             // Under a mask of its own the handler runs before the old one is back.
-            ERESTARTSYS if mask.is_some() => ERESTARTNOHAND,
-            ERESTARTSYS => error(libc::EINTR),
+            ERESTARTSYS | ERESTARTNOHAND if mask.is_some() => ERESTARTNOHAND,
+            ERESTARTSYS | ERESTARTNOHAND => error(libc::EINTR),
             waited => waited,
         }
     });
