@@ -100,6 +100,8 @@ pub struct Hub {
     context: Context,
     _stack: Mapping,
     turns: Cell<u32>,
+    /// In which of them the descriptors were last looked at.
+    looked_in: Cell<u32>,
     /// How many turns have ended because they had lasted for a time slice.
     slices_used: Cell<u64>,
     /// Unparks by other kernel threads.
@@ -226,6 +228,7 @@ impl Hub {
             context: Context::new(),
             _stack: stack,
             turns: Cell::new(0),
+            looked_in: Cell::new(0),
             slices_used: Cell::new(0),
             remote: Lock::new(Vec::new()),
             remote_waiting: AtomicBool::new(false),

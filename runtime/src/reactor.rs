@@ -110,8 +110,13 @@ impl Reactor {
     }
 
     /// Whether there is an epoll set, made if need be. If not, there are no descriptors to be had.
+    pub(crate) fn is_open(&self) -> bool {
+        self.epoll.load(Relaxed) >= 0
+    }
+
+    /// Makes the set unless it is there. False if the kernel has no room.
     pub(crate) fn open(&self) -> bool {
-        self.epoll.load(Relaxed) >= 0 || numbers::with_room(|| self.make())
+        self.is_open() || numbers::with_room(|| self.make())
     }
 
     #[cold]

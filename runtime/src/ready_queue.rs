@@ -202,6 +202,26 @@ impl ReadyQueue {
         self.pop_ranked(sys::now)
     }
 
+    /// The next one, unless it is one that computes, whose turn is a long one.
+    #[inline]
+    pub fn pop_reacting(&self) -> Option<&'static Green> {
+        if self.only_computing() {
+            return None;
+        }
+        self.pop()
+    }
+
+    /// Whether somebody of rank 0 is ready who does not compute.
+    pub fn somebody_reacts(&self) -> bool {
+        !self.lists[0].is_empty()
+    }
+
+    /// Whether only such as compute are ready.
+    #[inline]
+    pub fn only_computing(&self) -> bool {
+        !self.computing.is_empty() && self.lists[0].is_empty() && self.ranks.get() == 0
+    }
+
     #[inline]
     fn pop_unranked(&self, now: impl Fn() -> u64) -> Option<&'static Green> {
         if self.computing.is_empty() {

@@ -2,8 +2,10 @@
 //!
 //! The timer signals with SIGSETXID and a mark of ours, a number that no program can use. A tick that interrupts the
 //! runtime leaves a mark, which the way out serves; one that interrupts the program redirects it (`deliver::preempt`).
-//! A tick ends a turn only if the turn began before the tick before.
+//! A tick ends a turn only if the turn began before the tick before. Two more timers end turns early: of threads that spin
+//! (`spin`), and of threads that compute while others become ready (`lookout`).
 
+mod lookout;
 mod spin;
 
 use crate::carrier::NO_TIMER;
@@ -14,6 +16,7 @@ use crate::signals::{Info, SIGSETXID};
 use crate::sys;
 use core::cell::Cell;
 use core::time::Duration;
+use lookout::Lookout;
 use spin::Spin;
 
 const MARK: usize = 0x6772_6565_6e74_696b;
@@ -26,8 +29,19 @@ pub struct Slice {
     timer: Cell<i32>,
     /// The hub's count of turns at the last tick.
     turn: Cell<u32>,
-    over: Cell<bool>,
+    due: Cell<Due>,
     spin: Spin,
+    lookout: Lookout,
+}
+
+/// What the current turn has before it at the next way out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    Nothing,
+    /// A look whether somebody is to go first.
+    Look,
+    /// Its end.
+    End,
 }
 
 /// Which timer of ours has signalled.
@@ -37,6 +51,8 @@ pub(crate) enum Tick {
     Slice,
     /// The one that looks for threads that spin.
     Spin,
+    /// The one that looks for others while a thread computes.
+    Lookout,
 }
 
 /// Whether a signal is a tick of ours.
@@ -48,6 +64,7 @@ pub(crate) fn tick(info: &Info) -> Option<Tick> {
     match unsafe { info.si_value() }.sival_ptr as usize {
         MARK => Some(Tick::Slice),
         spin::MARK => Some(Tick::Spin),
+        lookout::MARK => Some(Tick::Lookout),
         _ => None,
     }
 }
@@ -63,7 +80,14 @@ fn intervals(info: &Info) -> u64 {
 
 impl Slice {
     pub(crate) fn new(length: Option<Duration>) -> Self {
-        Slice { length, timer: Cell::new(-1), turn: Cell::new(0), over: Cell::new(false), spin: Spin::new() }
+        Slice {
+            length,
+            timer: Cell::new(-1),
+            turn: Cell::new(0),
+            due: Cell::new(Due::Nothing),
+            spin: Spin::new(),
+            lookout: Lookout::new(),
+        }
     }
 
     /// Starts the timer, if there is none yet. Called when there is a second green thread.
@@ -88,7 +112,7 @@ impl Slice {
 
     /// Whether the kernel's timer `id` is one of these.
     pub(crate) fn has_timer(&self, id: i32) -> bool {
-        id >= 0 && (id == self.timer.get() || self.spin.has_timer(id))
+        id >= 0 && (id == self.timer.get() || self.spin.has_timer(id) || self.lookout.has_timer(id))
     }
 
     /// For as long as there is no timer each call ends a turn, and asks for a timer again.
@@ -99,13 +123,17 @@ impl Slice {
 
     /// A tick has found the program with these registers: whether its turn is over.
     pub(crate) fn is_over(&self, hub: &Hub, tick: Tick, info: &Info, registers: &Registers) -> bool {
+        if tick == Tick::Lookout {
+            self.lookout.ended();
+            return hub.computes() && self.lookout.look(hub);
+        }
         let used_up = tick == Tick::Slice && self.is_used_up(hub, info);
         let spins = self.spin.is_found(hub, registers);
         match tick {
             _ if spins => {}
             Tick::Spin => self.spin.waste(),
-            Tick::Slice if used_up => {}
-            Tick::Slice => self.spin.look_closer(hub),
+            Tick::Slice if !used_up => self.spin.look_closer(hub),
+            Tick::Slice | Tick::Lookout => {}
         }
         used_up || spins
     }
@@ -122,6 +150,20 @@ impl Slice {
             Tick::Spin => self.spin.waste(),
             Tick::Slice if self.is_used_up(hub, info) => self.end_turn(hub),
             Tick::Slice => {}
+            Tick::Lookout => {
+                self.lookout.ended();
+                if hub.computes() && self.due.get() == Due::Nothing {
+                    self.due.set(Due::Look);
+                    hub.carrier.call_attention();
+                }
+            }
+        }
+    }
+
+    /// A turn of a green thread that computes begins.
+    pub(crate) fn look_out(&self, hub: &Hub) {
+        if self.length.is_some() {
+            self.lookout.begin(hub);
         }
     }
 
@@ -136,19 +178,30 @@ impl Slice {
 
     /// The current turn is to end at the next way out.
     pub(crate) fn end_turn(&self, hub: &Hub) {
-        self.over.set(true);
+        self.due.set(Due::End);
         hub.carrier.call_attention();
     }
 
-    /// Whether the current turn is to end at the way out.
-    pub(crate) fn take_mark(&self) -> bool {
-        self.over.replace(false)
+    /// Whether the current turn is to end at the way out, where it is now.
+    pub(crate) fn turn_ends(&self, hub: &Hub) -> bool {
+        match self.due.replace(Due::Nothing) {
+            Due::Nothing => false,
+            Due::Look => self.lookout.look(hub),
+            Due::End => true,
+        }
+    }
+
+    /// Another turn has begun.
+    #[inline]
+    pub(crate) fn clear_mark(&self) {
+        self.due.set(Due::Nothing);
     }
 
     pub(crate) fn rebuild_in_child(&self) {
         // Timers are not inherited.
         self.timer.set(-1);
-        self.over.set(false);
+        self.clear_mark();
         self.spin.rebuild_in_child();
+        self.lookout.rebuild_in_child();
     }
 }

@@ -154,6 +154,30 @@ impl Hub {
         (0..ROUNDS).take_while(|_| self.slices_used.get() == used && self.yield_now()).count() > 0
     }
 
+    /// Looks at timers, descriptors and messages in the turn of the current green thread. True if somebody is ready now
+    /// who should not wait for its end.
+    pub(crate) fn look_for_others(&self) -> bool {
+        self.look(true);
+        self.outranked() || self.current().scheduling.rank() == 0 && self.ready.somebody_reacts()
+    }
+
+    /// Whether the current green thread has used up a slice since it last waited.
+    pub(crate) fn computes(&self) -> bool {
+        self.current().pace.get() == Pace::Computes
+    }
+
+    /// Whether something may come that makes somebody ready and is no signal.
+    pub(crate) fn may_be_told(&self) -> bool {
+        let by_others = self.has_foreign_threads() || self.helpers_busy.get() != 0;
+        by_others || self.reactor.is_open() || !self.timers.borrow().is_empty()
+    }
+
+    /// How long it is until the first deadline, ns.
+    pub(crate) fn until_deadline(&self) -> Option<u64> {
+        let deadline = self.timers.borrow_mut().next(Ticket::is_valid);
+        deadline.map(|deadline| deadline.saturating_sub(sys::now()))
+    }
+
     /// How many turns there have been.
     pub(crate) fn turn(&self) -> u32 {
         self.turns.get()
@@ -212,7 +236,7 @@ impl Hub {
     #[inline]
     pub(super) fn begin_turn(&self, green: &Green) {
         self.current.set(green);
-        self.slice.take_mark();
+        self.slice.clear_mark();
         if signals::deliverable(self, green) {
             self.carrier.call_attention();
         }

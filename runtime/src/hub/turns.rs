@@ -37,7 +37,7 @@ impl Hub {
         {
             return None;
         }
-        let green = self.ready.pop()?;
+        let green = self.ready.pop_reacting()?;
         self.turns.set(turns);
         Some(green)
     }
@@ -53,10 +53,15 @@ impl Hub {
             if self.remote_waiting.load(Relaxed) {
                 self.drain_remote();
             }
-            if turns.is_multiple_of(TURNS_PER_LOOK) {
+            // One that computes has a long turn.
+            let long = self.ready.only_computing() && turns.wrapping_sub(self.looked_in.get()) > 1;
+            if long || turns.is_multiple_of(TURNS_PER_LOOK) {
                 self.look(true);
             }
             if let Some(green) = self.ready.pop() {
+                if green.pace.get() == Pace::Computes {
+                    self.slice.look_out(self);
+                }
                 return green;
             }
             self.idle();
@@ -72,6 +77,7 @@ impl Hub {
             self.fire(sys::now());
         }
         if descriptors {
+            self.looked_in.set(self.turns.get());
             self.reactor.poll(self, Some(0));
         }
     }

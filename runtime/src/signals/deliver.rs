@@ -267,7 +267,7 @@ extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
     // SAFETY: the carrier block is the first field of its hub.
     let hub: &'static Hub = unsafe { &*frame.carrier.cast::<Hub>() };
     super::drain(hub);
-    if hub.slice.take_mark() {
+    if hub.slice.turn_ends(hub) {
         hub.give_turn();
         super::drain(hub);
     }
@@ -382,7 +382,7 @@ extern "C" fn gp_sigreturn(hub: &'static Hub, context: &mut UContext) -> u32 {
             context.registers.rip = resume_address(context.registers.rip);
         }
     }
-    if hub.slice.take_mark() {
+    if hub.slice.turn_ends(hub) {
         hub.give_turn();
     }
     super::drain(hub);

@@ -1,0 +1,74 @@
+//! While a thread computes, those who only react need not wait for the end of its slice: a timer of the lookout's own has
+//! the hub look at timers, descriptors and messages meanwhile, and whoever becomes ready by it has the next turn.
+//!
+//! It is set when a turn of a thread that computes begins, for the next deadline of the hub's timers, but no later than
+//! an interval that follows what comes: short while looks find somebody, longer with each one in vain. By the kernel's own
+//! clock it is: CPU time, which the slices are counted in, the kernel looks at only every few milliseconds.
+
+use crate::carrier_timer;
+use crate::hub::Hub;
+use crate::sys;
+use core::cell::Cell;
+
+pub(super) const MARK: usize = 0x6772_6565_6e74_696c;
+/// Between two looks, ns. Each costs some 3 µs.
+const LEAST: u64 = 100_000;
+const MOST: u64 = 4_000_000;
+
+/// See the module.
+pub(super) struct Lookout {
+    /// The kernel's number of the timer, or -1.
+    timer: Cell<i32>,
+    /// The timer has been set and has not signalled yet.
+    set: Cell<bool>,
+    interval: Cell<u64>,
+}
+
+impl Lookout {
+    pub(super) const fn new() -> Self {
+        Lookout { timer: Cell::new(-1), set: Cell::new(false), interval: Cell::new(MOST) }
+    }
+
+    /// A thread that computes is about to go on.
+    pub(super) fn begin(&self, hub: &Hub) {
+        if self.set.get() || !hub.may_be_told() {
+            return;
+        }
+        if self.timer.get() < 0 {
+            // Timers of a user are limited: without one, the slice's ticks must do.
+            let Ok(timer) = carrier_timer::make(hub, libc::CLOCK_MONOTONIC, MARK) else { return };
+            self.timer.set(timer);
+        }
+        let left = hub.until_deadline().unwrap_or(MOST).max(LEAST);
+        let next = libc::timespec { tv_sec: 0, tv_nsec: left.min(self.interval.get()) as i64 };
+        let once = libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: next };
+        // SAFETY: the setting is ours.
+        unsafe { sys!(libc::SYS_timer_settime, self.timer.get(), 0, &once as *const libc::itimerspec, 0) };
+        self.set.set(true);
+    }
+
+    /// The timer has signalled.
+    pub(super) fn ended(&self) {
+        self.set.set(false);
+    }
+
+    /// Looks, in the turn of a thread that computes. True if somebody is to go before it; otherwise it goes on.
+    pub(super) fn look(&self, hub: &Hub) -> bool {
+        let found = hub.look_for_others();
+        let interval = self.interval.get();
+        self.interval.set(if found { (interval / 2).max(LEAST) } else { (interval * 2).min(MOST) });
+        if !found {
+            self.begin(hub);
+        }
+        found
+    }
+
+    pub(super) fn has_timer(&self, id: i32) -> bool {
+        id == self.timer.get()
+    }
+
+    pub(super) fn rebuild_in_child(&self) {
+        self.timer.set(-1);
+        self.set.set(false);
+    }
+}
