@@ -1,6 +1,7 @@
 //! What a process is, and what it leaves to the programs that it executes.
 
-use core::ffi::{c_char, CStr};
+use core::ffi::{c_char, c_int, c_void, CStr};
+use core::ptr;
 use core::slice;
 
 const LIBRARY: &[u8] = b"libgreenpatch.so";
@@ -17,9 +18,31 @@ pub fn is_go() -> bool {
     let headers = unsafe { slice::from_raw_parts(headers as *const libc::Elf64_Phdr, count as usize) };
     let Some(own) = headers.iter().find(|header| header.p_type == libc::PT_PHDR) else { return false };
     let base = (headers.as_ptr() as usize).wrapping_sub(own.p_vaddr as usize);
+    // SAFETY: the program is loaded there.
+    unsafe { is_made_by_go(base, headers) }
+}
+
+/// Whether a library written in Go is loaded.
+pub fn has_go_library() -> bool {
+    unsafe extern "C" fn look(info: *mut libc::dl_phdr_info, _size: usize, _data: *mut c_void) -> c_int {
+        // SAFETY: the dynamic linker passes a loaded object, whose program headers are mapped.
+        let (base, headers) = unsafe {
+            let info = &*info;
+            (info.dlpi_addr as usize, slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()))
+        };
+        // SAFETY: as above.
+        c_int::from(unsafe { is_made_by_go(base, headers) })
+    }
+    // SAFETY: the callback has the type that is wanted, and takes no data.
+    unsafe { libc::dl_iterate_phdr(Some(look), ptr::null_mut()) != 0 }
+}
+
+/// # Safety
+/// The object with these headers is loaded at `base`.
+unsafe fn is_made_by_go(base: usize, headers: &[libc::Elf64_Phdr]) -> bool {
     headers.iter().filter(|header| header.p_type == libc::PT_NOTE).any(|note| {
         let address = base.wrapping_add(note.p_vaddr as usize) as *const u8;
-        // SAFETY: a loaded segment of the program.
+        // SAFETY: a loaded segment of the object.
         has_note_of(unsafe { slice::from_raw_parts(address, note.p_memsz as usize) }, b"Go\0\0")
     })
 }

@@ -159,6 +159,14 @@ fn arm() -> Arming {
         refuse("this process already has threads that greenpatch did not see being made; preload it at the program's start");
         return Arming::Native;
     }
+    // Its goroutines call from stacks of two KiB, and its runtime keeps the thread pointer, signals and ids of threads for itself.
+    if heritage::has_go_library() {
+        STATE.store(NATIVE, Release);
+        sys::complain(
+            "a library written in Go is loaded, whose scheduler makes its own system calls; this program runs native",
+        );
+        return Arming::Native;
+    }
     // SAFETY: one kernel thread, as was just seen.
     let report = match unsafe { sites::install_all(sites::entry::addresses()) } {
         Ok(report) => report,

@@ -30,6 +30,23 @@ __attribute__((noinline)) static long any_call(long number, long a, long b, long
     return result;
 }
 
+// As compilers write it that keep all on the stack.
+long call_by_stack(long number, long a, long b, long c);
+__asm__(".text\n"
+        "call_by_stack:\n\t"
+        "push %rdi\n\t"
+        "mov %rsi,%rdi\n\t"
+        "mov %rdx,%rsi\n\t"
+        "mov (%rsp),%rax\n\t"
+        "mov %rcx,%rdx\n\t"
+        "mov %rsi,-8(%rsp)\n\t"
+        "mov %rdi,-16(%rsp)\n\t"
+        "mov -8(%rsp),%rsi\n\t"
+        "mov -16(%rsp),%rdi\n\t"
+        "syscall\n\t"
+        "pop %rdi\n\t"
+        "ret\n\t");
+
 // As the tables of ciphers do, these lie between functions.
 extern const unsigned char constants[];
 __asm__(".text\n\t"
@@ -48,6 +65,8 @@ static void *reader(void *arg) {
         CHECK_EQ(got[0], 'a' + i);
         CHECK_EQ(any_call(SYS_read, fds[0], (long)got, 1), 1);
         CHECK_EQ(got[0], 'A' + i);
+        CHECK_EQ(call_by_stack(SYS_read, fds[0], (long)got, 1), 1);
+        CHECK_EQ(got[0], '0' + i);
     }
     return NULL;
 }
@@ -58,10 +77,12 @@ int main(void) {
     CHECK_RC(pthread_create(&thread, NULL, reader, NULL), 0);
     for (int i = 0; i < 10; i++) {
         sched_yield();
-        char next[2] = {(char)('a' + i), (char)('A' + i)};
+        char next[3] = {(char)('a' + i), (char)('A' + i), (char)('0' + i)};
         CHECK_EQ(write(fds[1], next, 1), 1);
         sched_yield();
         CHECK_EQ(write(fds[1], next + 1, 1), 1);
+        sched_yield();
+        CHECK_EQ(write(fds[1], next + 2, 1), 1);
     }
     CHECK_RC(pthread_join(thread, NULL), 0);
     for (int i = 0; i < 64 * 9; i++)

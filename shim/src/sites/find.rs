@@ -23,6 +23,8 @@ const TAIL: usize = 160;
 const UNCOVERED: usize = 256;
 /// Of some programs whole stretches have no unwind data, and seem to be one function.
 const LONGEST_FUNCTION: usize = 1 << 20;
+/// So many instructions behind bytes that are none, such as constants, what is decoded is right again.
+const TRUSTED: usize = 10;
 /// How far back the number of a call is looked for, in instructions.
 const LOOK_BACK: usize = 24;
 
@@ -69,6 +71,8 @@ struct Neighbourhood {
     before: Vec<Insn>,
     after: Vec<Insn>,
     number: Option<i64>,
+    /// Whether the code before it, as far as that leads here, sets the number of a call.
+    sets_number: bool,
 }
 
 /// Finds the windows of an object. `known` tells sites that are redirected already.
@@ -211,9 +215,12 @@ fn neighbours(instructions: &[Insn], code: &[u8], address: usize) -> Result<Opti
     if syscall.at != address || syscall.flow != Flow::Syscall {
         return Ok(None);
     }
-    let from = index.saturating_sub(LOOK_BACK);
-    if instructions[from..index].iter().any(|insn| insn.flow == Flow::Invalid) {
-        return Err("bytes before it are no instructions");
+    let mut from = index.saturating_sub(LOOK_BACK);
+    if let Some(last) = instructions[from..index].iter().rposition(|insn| insn.flow == Flow::Invalid) {
+        from += last + 1;
+        if index - from < TRUSTED {
+            return Err("bytes before it are no instructions");
+        }
     }
     let start = instructions[0].at;
     let number = insn::constant_in_rax(instructions[from..index].iter().rev().map(|insn| insn.bytes(code, start)));
@@ -227,6 +234,7 @@ fn neighbours(instructions: &[Insn], code: &[u8], address: usize) -> Result<Opti
         before: instructions[first..index].to_vec(),
         after: instructions[index + 1..last].to_vec(),
         number,
+        sets_number: sets_number(&instructions[from..index], code, start),
     }))
 }
 
@@ -239,7 +247,24 @@ fn looks_like_call(object: &Object, syscall: usize) -> bool {
 /// Whether the number of a call is set before it, or its result is checked behind it: bytes that are constants look so by no chance.
 fn is_call(site: &Neighbourhood, code: &[u8], start: usize) -> bool {
     let checks = |next: &Insn| matches!(next.bytes(code, start), [0x48, 0x3d, 0x00 | 0x01, 0xf0, 0xff, 0xff]);
-    site.number.is_some_and(|number| (0..1024).contains(&number)) || site.after.first().is_some_and(checks)
+    site.sets_number || site.after.first().is_some_and(checks)
+}
+
+/// Whether `before`, instructions of `code` whose start is `start`, sets the number of a call on the way to what follows it.
+fn sets_number(before: &[Insn], code: &[u8], start: usize) -> bool {
+    let site = before.last().map_or(0, Insn::end);
+    let leaves = |insn: &&Insn| match insn.flow {
+        Flow::Jump(target) => !(insn.end()..=site).contains(&target),
+        flow => matches!(flow, Flow::Return | Flow::Syscall),
+    };
+    let straight = || before.iter().rev().take_while(|insn| !leaves(insn)).map(|insn| insn.bytes(code, start));
+    // A `mov` of 64 bits to %rax.
+    let moves = |code: &[u8]| match *code {
+        [0x48 | 0x4c, 0x89, modrm, ..] => modrm & 0xc7 == 0xc0,
+        [0x48 | 0x49, 0x8b, modrm, ..] => modrm & 0x38 == 0,
+        _ => false,
+    };
+    insn::constant_in_rax(straight()).is_some_and(|number| (0..1024).contains(&number)) || straight().any(moves)
 }
 
 fn is_restorer(object: &Object, syscall: usize) -> bool {
