@@ -110,6 +110,8 @@ pub const VFORK_CHILD: u32 = 1;
 pub const SHARED_TLS: u32 = 2;
 /// Bit of `wary`: no timer ends time slices, so each call ends a turn.
 pub const NO_TIMER: u32 = 4;
+/// Bit of `wary`: the kernel holds signals back until the handler of another returns or calls.
+pub const HELD_BACK: u32 = 8;
 
 impl Carrier {
     /// Sets or clears a bit of `wary`. Only the carrier does that.

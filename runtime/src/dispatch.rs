@@ -7,7 +7,7 @@ pub(crate) use descriptors::names_descriptor;
 pub(crate) use rows::{SYS_FUTEX_REQUEUE, SYS_FUTEX_WAKE, SYS_IO_PGETEVENTS};
 
 use crate::calls::{self, names, readiness, thread, Call, Outcome, Reason};
-use crate::carrier::{NO_TIMER, SHARED_TLS, VFORK_CHILD};
+use crate::carrier::{HELD_BACK, NO_TIMER, SHARED_TLS, VFORK_CHILD};
 use crate::config::Config;
 use crate::frame::Frame;
 use crate::hub::Hub;
@@ -214,7 +214,7 @@ const NO_SUCH_CALL: isize = crate::calls::error(libc::ENOSYS);
 fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
     // SAFETY: sites are never freed.
     let site = unsafe { &*frame.site };
-    if hub.carrier.attention.load(Relaxed) != 0 {
+    if hub.carrier.attention.load(Relaxed) != 0 || hub.carrier.wary.load(Relaxed) & HELD_BACK != 0 {
         signals::drain(hub);
     }
     let green = hub.current();

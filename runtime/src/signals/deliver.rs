@@ -266,14 +266,14 @@ fn vectors_of_frame(hub: &Hub, frame: &Frame) -> Vectors {
 extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
     // SAFETY: the carrier block is the first field of its hub.
     let hub: &'static Hub = unsafe { &*frame.carrier.cast::<Hub>() };
-    super::drain(hub);
+    super::distribute(hub);
     if hub.slice.turn_ends(hub) {
         hub.give_turn();
-        super::drain(hub);
+        super::distribute(hub);
     }
     if hub.outranked() {
         hub.give_way_to_higher();
-        super::drain(hub);
+        super::distribute(hub);
     }
     let green = hub.current();
     // SAFETY: sites are never freed.
@@ -288,6 +288,8 @@ extern "C" fn gp_exit_work(frame: &mut Frame) -> u32 {
             frame.rax = frame.number;
             frame.rip = site.redo;
         }
+        // No handler is there to return.
+        super::drain(hub);
         return 0;
     };
     let restart = !done || result == ERESTARTNOINTR || (result == ERESTARTSYS && action.has(libc::SA_RESTART));
@@ -337,7 +339,7 @@ fn more_pending(hub: &Hub, green: &Green) {
 /// A handler is about to be entered with its frame at `rsp`, and attention is wanted: another signal may go on top.
 #[no_mangle]
 extern "C" fn gp_more_signals(hub: &'static Hub, rsp: usize) {
-    super::drain(hub);
+    super::distribute(hub);
     let green = hub.current();
     // SAFETY: inside, we are the only user.
     let waiting = unsafe { *hub.carrier.entering.get() };
@@ -385,7 +387,7 @@ extern "C" fn gp_sigreturn(hub: &'static Hub, context: &mut UContext) -> u32 {
     if hub.slice.turn_ends(hub) {
         hub.give_turn();
     }
-    super::drain(hub);
+    super::distribute(hub);
     if let Some((info, action)) = take(hub, green) {
         let vectors = match vector_bytes(context.registers.vectors) {
             0 => Vectors::None,
@@ -399,6 +401,8 @@ extern "C" fn gp_sigreturn(hub: &'static Hub, context: &mut UContext) -> u32 {
         more_pending(hub, green);
         return 1;
     }
+    // With this mask comes what was held back: the program's next instruction is out of our sight.
+    super::routing::let_in(hub);
     context.mask = hub.signals.kernel_mask();
     context.stack = hub.signals.carrier_stack();
     0

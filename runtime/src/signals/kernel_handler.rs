@@ -127,6 +127,7 @@ fn caused_by(hub: &Hub, info: &Info) -> i32 {
 fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
     let signals = &hub.signals;
     let tick = slice::tick(info);
+    let storm = tick.is_none() && signals.ring.repeats_last(info);
     if tick.is_none() {
         // The slot is free: the handler that took the last one left all signals blocked.
         signals.ring.push(info, caused_by(hub, info));
@@ -164,9 +165,10 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
         }
     } else if let Some(tick) = tick {
         hub.slice.mark(hub, tick, info);
-    } else if signals.ring.nearly_full() {
-        // Nothing is lost: what comes now waits in the kernel until the ring has been read.
-        signals.ring.overflowed.store(true, Relaxed);
+    } else if storm || signals.ring.nearly_full() {
+        // Nothing is lost: what comes now waits in the kernel until the ring has been read. A timer with an interval of
+        // a microsecond has always run out again before the next instruction.
+        signals.ring.held_back.store(true, Relaxed);
         context.mask = !super::ALWAYS_OPEN;
     }
 }

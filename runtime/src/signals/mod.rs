@@ -16,8 +16,9 @@ mod routing;
 
 pub use action::Action;
 pub use pending::Pending;
-use routing::end_by;
+
 pub use routing::{die, drain, info_of_tkill, send};
+use routing::{distribute, end_by};
 pub(crate) use routing::{hand_back, make_info, may_end_process};
 
 use crate::green_thread::Green;
@@ -81,8 +82,8 @@ struct Ring {
     slots: UnsafeCell<Box<[Slot]>>,
     head: AtomicU32,
     tail: AtomicU32,
-    /// The handler blocked all signals because no slot was free.
-    overflowed: AtomicBool,
+    /// The handler blocked all signals because no slot was free, or because they come faster than they are read.
+    held_back: AtomicBool,
 }
 
 const RING: u32 = 1024;
@@ -103,6 +104,21 @@ impl Ring {
     /// One more slot is free than `push` needs for one signal.
     fn nearly_full(&self) -> bool {
         self.head.load(Relaxed).wrapping_sub(self.tail.load(Acquire)) >= RING - 1
+    }
+
+    /// Whether the signal that came last has not been read yet and counts as one with this: the same standard signal, or
+    /// the same timer's.
+    fn repeats_last(&self, info: &Info) -> bool {
+        let (head, tail) = (self.head.load(Relaxed), self.tail.load(Acquire));
+        if head == tail {
+            return false;
+        }
+        // SAFETY: the slot was written before `head` moved on.
+        let (last, _) = unsafe { (&(*self.slots.get()))[(head.wrapping_sub(1) % RING) as usize].assume_init() };
+        let timer = crate::calls::timer::id_of(info);
+        last.si_signo == info.si_signo
+            && crate::calls::timer::id_of(&last) == timer
+            && (timer.is_some() || info.si_signo < 32)
     }
 
     fn pop(&self) -> Option<(Info, i32)> {
@@ -148,7 +164,7 @@ impl HubSignals {
                 slots: UnsafeCell::new(slots),
                 head: AtomicU32::new(0),
                 tail: AtomicU32::new(0),
-                overflowed: AtomicBool::new(false),
+                held_back: AtomicBool::new(false),
             },
             process: RefCell::new(Pending::new()),
             masks: masks::Masks::new(),

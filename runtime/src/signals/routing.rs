@@ -2,13 +2,32 @@
 
 use super::{action, bit, set_kernel_mask, Info};
 use crate::calls::owners::{self, Target};
+use crate::carrier::HELD_BACK;
 use crate::green_thread::{Green, Waiting};
 use crate::hub::Hub;
 use crate::sys;
 use core::sync::atomic::Ordering::*;
 
-/// Distributes what the kernel-level handler has queued. Inside only.
+/// Distributes what the kernel-level handler has queued, and lets the kernel deliver what it held back. Inside only.
 pub fn drain(hub: &Hub) {
+    distribute(hub);
+    if let_in(hub) {
+        hub.signals.apply_kernel_mask();
+    }
+}
+
+/// The kernel holds nothing back from now on. False if it held nothing back.
+pub(super) fn let_in(hub: &Hub) -> bool {
+    let held_back = hub.signals.ring.held_back.swap(false, Relaxed);
+    if held_back {
+        hub.carrier.set_wary(HELD_BACK, false);
+    }
+    held_back
+}
+
+/// As `drain`, before a handler is entered: what the kernel holds back stays there, or so much might come at once, again
+/// and again, that the handler never began. The handler's return lets it in, or the next call.
+pub(super) fn distribute(hub: &Hub) {
     hub.carrier.attention.store(0, SeqCst);
     hub.drain_remote();
     while let Some((mut info, tid)) = hub.signals.ring.pop() {
@@ -30,8 +49,8 @@ pub fn drain(hub: &Hub) {
             _ => route(hub, &info),
         }
     }
-    if hub.signals.ring.overflowed.swap(false, Relaxed) {
-        hub.signals.apply_kernel_mask();
+    if hub.signals.ring.held_back.load(Relaxed) {
+        hub.carrier.set_wary(HELD_BACK, true);
     }
 }
 
