@@ -45,8 +45,7 @@ impl Hub {
     /// The next green thread to run; waits for one.
     pub(super) fn next(&self) -> &'static Green {
         loop {
-            let turns = self.turns.get() + 1;
-            self.turns.set(turns);
+            let ended = self.turns.get();
             if self.carrier.attention.load(Relaxed) != 0 {
                 signals::drain(self);
             }
@@ -54,10 +53,11 @@ impl Hub {
                 self.drain_remote();
             }
             // One that computes has a long turn.
-            let long = self.ready.only_computing() && turns.wrapping_sub(self.looked_in.get()) > 1;
-            if long || turns.is_multiple_of(TURNS_PER_LOOK) {
+            let long = self.ready.only_computing() && self.looked_in.get() != ended;
+            if long || (ended + 1).is_multiple_of(TURNS_PER_LOOK) {
                 self.look(true);
             }
+            self.turns.set(ended + 1);
             if let Some(green) = self.ready.pop() {
                 if green.pace.get() == Pace::Computes {
                     self.slice.look_out(self);
