@@ -34,6 +34,8 @@ pub(crate) enum Pace {
     /// It has neither waited or yielded yet, nor used up a time slice, nor made a thread.
     New,
     Reacts,
+    /// So many turns of it have ended early since then because it was found spinning: most that spin yield soon.
+    Spins(u8),
     /// It has used up a time slice since it last waited or yielded, or is taken for such a one.
     Computes,
 }

@@ -30,6 +30,8 @@ pub struct Slice {
     /// The hub's count of turns at the last tick.
     turn: Cell<u32>,
     due: Cell<Due>,
+    /// The turn that ends has used up its slice, besides spinning maybe.
+    used_up: Cell<bool>,
     spin: Spin,
     lookout: Lookout,
 }
@@ -85,6 +87,7 @@ impl Slice {
             timer: Cell::new(-1),
             turn: Cell::new(0),
             due: Cell::new(Due::Nothing),
+            used_up: Cell::new(false),
             spin: Spin::new(),
             lookout: Lookout::new(),
         }
@@ -128,6 +131,7 @@ impl Slice {
             return hub.computes() && self.lookout.look(hub);
         }
         let used_up = tick == Tick::Slice && self.is_used_up(hub, info);
+        self.used_up.set(used_up);
         let spins = self.spin.is_found(hub, registers);
         match tick {
             _ if spins => {}
@@ -165,6 +169,11 @@ impl Slice {
         if self.length.is_some() {
             self.lookout.begin(hub);
         }
+    }
+
+    /// Whether the turn that ends does so for nothing but that its thread was found spinning.
+    pub(crate) fn only_spun(&self) -> bool {
+        self.spin.has_found() && !self.used_up.get()
     }
 
     /// Runs `others`, who have their turns while the current thread's is over.

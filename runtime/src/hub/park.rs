@@ -5,6 +5,9 @@ use super::*;
 /// With more green threads than this, what one of them needs is not in the caches when its turn comes.
 const MANY: usize = 64;
 
+/// After so many turns that ended because it spun, with no wait or yield between them, a thread counts as one that computes.
+const MOST_SPUN: u8 = 16;
+
 impl Hub {
     /// Stops the current green thread until `unpark`, `deadline` (ns of CLOCK_MONOTONIC) or, if `interruptible`, a
     /// signal that a handler is to take. The one way a green thread stops.
@@ -116,7 +119,13 @@ impl Hub {
     /// The turn of the current green thread is over: timers and descriptors are served, and everybody ready runs.
     pub(crate) fn give_turn(&self) {
         self.cpu.charge(self, self.current());
-        let was_new = self.current().pace.replace(Pace::Computes) == Pace::New;
+        let pace = self.current().pace.get();
+        self.current().pace.set(match pace {
+            Pace::New | Pace::Reacts if self.slice.only_spun() => Pace::Spins(1),
+            Pace::Spins(turns) if turns < MOST_SPUN && self.slice.only_spun() => Pace::Spins(turns + 1),
+            _ => Pace::Computes,
+        });
+        let was_new = pace == Pace::New && self.computes();
         self.slices_used.set(self.slices_used.get() + 1);
         self.slice.between_turns(self, || {
             self.look(true);

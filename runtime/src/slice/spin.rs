@@ -172,6 +172,10 @@ impl Spin {
         }
     }
 
+    pub(super) fn has_found(&self) -> bool {
+        self.found.get()
+    }
+
     /// Whether the turn that ends now was found spinning.
     pub(super) fn take_found(&self) -> bool {
         self.found.replace(false)
