@@ -42,9 +42,10 @@ impl Lookout {
         let left = hub.until_deadline().unwrap_or(MOST).max(LEAST);
         let next = libc::timespec { tv_sec: 0, tv_nsec: left.min(self.interval.get()) as i64 };
         let once = libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: next };
+        // First, since the signal may come before the call is over.
+        self.set.set(true);
         // SAFETY: the setting is ours.
         unsafe { sys!(libc::SYS_timer_settime, self.timer.get(), 0, &once as *const libc::itimerspec, 0) };
-        self.set.set(true);
     }
 
     /// The timer has signalled.
@@ -54,9 +55,12 @@ impl Lookout {
 
     /// Looks, in the turn of a thread that computes. True if somebody is to go before it; otherwise it goes on.
     pub(super) fn look(&self, hub: &Hub) -> bool {
+        let foreseen = hub.until_deadline() == Some(0);
         let found = hub.look_for_others();
         let interval = self.interval.get();
-        self.interval.set(if found { (interval / 2).max(LEAST) } else { (interval * 2).min(MOST) });
+        if !foreseen {
+            self.interval.set(if found { (interval / 2).max(LEAST) } else { (interval * 2).min(MOST) });
+        }
         if !found {
             self.begin(hub);
         }
