@@ -401,8 +401,8 @@ extern "C" fn gp_sigreturn(hub: &'static Hub, context: &mut UContext) -> u32 {
         more_pending(hub, green);
         return 1;
     }
-    // With this mask comes what was held back: the program's next instruction is out of our sight.
-    super::routing::let_in(hub);
+    // With this mask comes what was held back: the program's next instruction is out of our sight. It still counts as held
+    // back, since another handler may yet be entered before this mask is the kernel's.
     context.mask = hub.signals.kernel_mask();
     context.stack = hub.signals.carrier_stack();
     0

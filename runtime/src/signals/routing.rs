@@ -11,18 +11,10 @@ use core::sync::atomic::Ordering::*;
 /// Distributes what the kernel-level handler has queued, and lets the kernel deliver what it held back. Inside only.
 pub fn drain(hub: &Hub) {
     distribute(hub);
-    if let_in(hub) {
+    if hub.signals.ring.held_back.swap(false, Relaxed) {
+        hub.carrier.set_wary(HELD_BACK, false);
         hub.signals.apply_kernel_mask();
     }
-}
-
-/// The kernel holds nothing back from now on. False if it held nothing back.
-pub(super) fn let_in(hub: &Hub) -> bool {
-    let held_back = hub.signals.ring.held_back.swap(false, Relaxed);
-    if held_back {
-        hub.carrier.set_wary(HELD_BACK, false);
-    }
-    held_back
 }
 
 /// As `drain`, before a handler is entered: what the kernel holds back stays there, or so much might come at once, again
