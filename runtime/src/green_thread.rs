@@ -131,6 +131,8 @@ pub struct Green {
     /// The park that is under way has an entry in the timers.
     pub(crate) timed: Cell<bool>,
     pub(crate) pace: Cell<Pace>,
+    /// It has used up a slice: so many more waits until it no longer counts as one that computes between them.
+    pub(crate) computed: Cell<u8>,
     /// `pthread_cancel` has named this thread: hooks by name leave the call to libc.
     pub cancel_marked: Cell<bool>,
     /// The last wait on a futex ended with a wake-up for nothing: `in_vain` tells which.
@@ -191,6 +193,7 @@ impl Green {
             interruptible: Cell::new(false),
             timed: Cell::new(false),
             pace: Cell::new(Pace::New),
+            computed: Cell::new(0),
             waiting: Cell::new(Waiting::Nothing),
             waited_in_vain: Cell::new(false),
             in_vain: Cell::new(InVain::NEVER),
@@ -224,12 +227,20 @@ impl Green {
         })
     }
 
+    /// It has used up a slice, or is taken for one that will.
+    pub(crate) fn set_computes(&self) {
+        const WAITS: u8 = 8;
+        self.pace.set(Pace::Computes);
+        self.computed.set(WAITS);
+    }
+
     /// Makes a record as good as new.
     pub(crate) fn reset(&self) {
         self.wake.set(Wake::Unparked);
         self.interruptible.set(false);
         self.timed.set(false);
         self.pace.set(Pace::New);
+        self.computed.set(0);
         self.waiting.set(Waiting::Nothing);
         self.waited_in_vain.set(false);
         self.where_from.set(0);

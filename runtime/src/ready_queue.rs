@@ -154,7 +154,7 @@ impl ReadyQueue {
     pub fn set_new_aside(&self) {
         while let Some(green) = self.lists[0].first().filter(|green| green.pace.get() == Pace::New) {
             self.lists[0].pop();
-            green.pace.set(Pace::Computes);
+            green.set_computes();
             self.computing.push_back(green);
         }
     }

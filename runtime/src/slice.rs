@@ -165,6 +165,7 @@ impl Slice {
     }
 
     /// A turn of a green thread that computes begins.
+    #[cold]
     pub(crate) fn look_out(&self, hub: &Hub) {
         if self.length.is_some() {
             self.lookout.begin(hub);

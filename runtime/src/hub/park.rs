@@ -29,6 +29,9 @@ impl Hub {
         green.generation.set(green.generation.get() + 1);
         green.state.set(State::Parked);
         green.pace.set(Pace::Reacts);
+        if green.computed.get() != 0 {
+            green.computed.set(green.computed.get() - 1);
+        }
         green.waiting.set(waiting);
         green.interruptible.set(interruptible);
         if let Some(deadline) = deadline {
@@ -119,13 +122,14 @@ impl Hub {
     /// The turn of the current green thread is over: timers and descriptors are served, and everybody ready runs.
     pub(crate) fn give_turn(&self) {
         self.cpu.charge(self, self.current());
-        let pace = self.current().pace.get();
-        self.current().pace.set(match pace {
-            Pace::New | Pace::Reacts if self.slice.only_spun() => Pace::Spins(1),
-            Pace::Spins(turns) if turns < MOST_SPUN && self.slice.only_spun() => Pace::Spins(turns + 1),
-            _ => Pace::Computes,
-        });
-        let was_new = pace == Pace::New && self.computes();
+        let green = self.current();
+        let pace = green.pace.get();
+        match pace {
+            Pace::New | Pace::Reacts if self.slice.only_spun() => green.pace.set(Pace::Spins(1)),
+            Pace::Spins(turns) if turns < MOST_SPUN && self.slice.only_spun() => green.pace.set(Pace::Spins(turns + 1)),
+            _ => green.set_computes(),
+        }
+        let was_new = pace == Pace::New && green.pace.get() == Pace::Computes;
         self.slices_used.set(self.slices_used.get() + 1);
         self.slice.between_turns(self, || {
             self.look(true);
@@ -140,7 +144,7 @@ impl Hub {
     /// in turn: they would find a lock taken again each time, if they only ran at the end of its slices.
     #[inline]
     pub(crate) fn let_pass(&self) {
-        if self.current().pace.get() == Pace::Computes {
+        if self.computes() {
             self.let_others_pass();
         }
     }
@@ -170,9 +174,10 @@ impl Hub {
         self.outranked() || self.current().scheduling.rank() == 0 && self.ready.somebody_reacts()
     }
 
-    /// Whether the current green thread has used up a slice since it last waited.
+    /// Whether the current green thread has used up a slice lately.
+    #[inline]
     pub(crate) fn computes(&self) -> bool {
-        self.current().pace.get() == Pace::Computes
+        self.current().computed.get() != 0
     }
 
     /// Whether something may come that makes somebody ready and is no signal.
@@ -250,6 +255,9 @@ impl Hub {
             self.carrier.call_attention();
         }
         green.state.set(State::Running);
+        if green.computed.get() != 0 {
+            self.slice.look_out(self);
+        }
         if self.float.get() != green.float.get() {
             green.float.get().load();
         }

@@ -59,9 +59,6 @@ impl Hub {
             }
             self.turns.set(ended + 1);
             if let Some(green) = self.ready.pop() {
-                if green.pace.get() == Pace::Computes {
-                    self.slice.look_out(self);
-                }
                 return green;
             }
             self.idle();
