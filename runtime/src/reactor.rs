@@ -109,12 +109,12 @@ impl Reactor {
         unsafe { self.table.lock_unless(!hub.has_foreign_threads()) }
     }
 
-    /// Whether there is an epoll set, made if need be. If not, there are no descriptors to be had.
+    /// Whether there is an epoll set.
     pub(crate) fn is_open(&self) -> bool {
         self.epoll.load(Relaxed) >= 0
     }
 
-    /// Makes the set unless it is there. False if the kernel has no room.
+    /// The same, made if need be. If not, there are no descriptors to be had.
     pub(crate) fn open(&self) -> bool {
         self.is_open() || numbers::with_room(|| self.make())
     }

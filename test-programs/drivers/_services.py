@@ -65,12 +65,7 @@ class Service:
         return self
 
     def __exit__(self, *_):
-        # Python looks for signals between two instructions: one that comes as it is about to wait is seen after the wait.
         self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGTERM)
         self.status = self.process.wait(20)
         if os.path.exists(self.path):
             os.unlink(self.path)

@@ -64,8 +64,8 @@ fn lock(hub: &'static Hub, request: &Request) -> Result<isize, isize> {
         let args = [word, operation as usize, value as usize, request.time, 0, ANY as usize];
         match offload::call(hub, libc::SYS_futex, args) {
             0 | EAGAIN => waited = true,
-            // A wake-up may have come at the same time. Who comes back does not know that it has waited, and would leave the others asleep: the next one
-            // is to see for itself.
+            // A wake-up may have come at the same time. Who comes back does not know that it has waited, and would leave
+            // the others asleep: the next one is to see for itself.
             ERESTARTSYS | ERESTARTNOHAND => {
                 kernel_wake(word, true, 1, ANY);
                 return Err(ERESTARTNOINTR);

@@ -16,7 +16,6 @@ mod routing;
 
 pub use action::Action;
 pub use pending::Pending;
-
 pub use routing::{die, drain, info_of_tkill, send};
 use routing::{distribute, end_by};
 pub(crate) use routing::{hand_back, make_info, may_end_process};
