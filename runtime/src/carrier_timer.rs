@@ -3,6 +3,7 @@
 use crate::hub::Hub;
 use crate::signals::{self, SIGSETXID};
 use crate::sys;
+use core::cell::Cell;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// The kernel's `struct sigevent`.
@@ -33,5 +34,52 @@ pub(crate) fn make(hub: &Hub, clock: i32, mark: usize) -> Result<i32, isize> {
         Err(result)
     } else {
         Ok(id)
+    }
+}
+
+/// One that is made when it is first wanted.
+pub(crate) struct Timer {
+    clock: i32,
+    mark: usize,
+    /// The kernel's number of it, or -1.
+    id: Cell<i32>,
+}
+
+impl Timer {
+    pub(crate) const fn new(clock: i32, mark: usize) -> Self {
+        Timer { clock, mark, id: Cell::new(-1) }
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        self.id.get() >= 0
+    }
+
+    /// Whether the kernel's timer `id` is this one.
+    pub(crate) fn is(&self, id: i32) -> bool {
+        self.exists() && id == self.id.get()
+    }
+
+    /// Makes it unless it is there. False if the kernel has none: those of a user are limited.
+    pub(crate) fn prepare(&self, hub: &Hub) -> bool {
+        if !self.exists() {
+            if let Ok(id) = make(hub, self.clock, self.mark) {
+                self.id.set(id);
+            }
+        }
+        self.exists()
+    }
+
+    /// It signals after `first` ns, and then every so many, or never if that is 0.
+    pub(crate) fn set(&self, first: u64, every: u64) {
+        const SECOND: u64 = 1_000_000_000;
+        let time = |ns: u64| libc::timespec { tv_sec: (ns / SECOND) as i64, tv_nsec: (ns % SECOND) as i64 };
+        let setting = libc::itimerspec { it_interval: time(every), it_value: time(first) };
+        // SAFETY: the setting is ours.
+        unsafe { sys!(libc::SYS_timer_settime, self.id.get(), 0, &setting as *const libc::itimerspec, 0) };
+    }
+
+    /// Timers are not inherited.
+    pub(crate) fn forget_in_child(&self) {
+        self.id.set(-1);
     }
 }

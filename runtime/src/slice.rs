@@ -9,11 +9,10 @@ mod lookout;
 mod spin;
 
 use crate::carrier::NO_TIMER;
-use crate::carrier_timer;
+use crate::carrier_timer::Timer;
 use crate::hub::Hub;
 use crate::signals::context::Registers;
 use crate::signals::{Info, SIGSETXID};
-use crate::sys;
 use core::cell::Cell;
 use core::time::Duration;
 use lookout::Lookout;
@@ -25,8 +24,7 @@ const MARK: usize = 0x6772_6565_6e74_696b;
 pub struct Slice {
     /// CPU time of a turn; `None` is purely cooperative.
     length: Option<Duration>,
-    /// The kernel's number of the timer, or -1.
-    timer: Cell<i32>,
+    timer: Timer,
     /// The hub's count of turns at the last tick.
     turn: Cell<u32>,
     due: Cell<Due>,
@@ -84,7 +82,7 @@ impl Slice {
     pub(crate) fn new(length: Option<Duration>) -> Self {
         Slice {
             length,
-            timer: Cell::new(-1),
+            timer: Timer::new(libc::CLOCK_THREAD_CPUTIME_ID, MARK),
             turn: Cell::new(0),
             due: Cell::new(Due::Nothing),
             used_up: Cell::new(false),
@@ -96,26 +94,21 @@ impl Slice {
     /// Starts the timer, if there is none yet. Called when there is a second green thread.
     pub(crate) fn start(&self, hub: &Hub) {
         let Some(length) = self.length else { return };
-        if self.timer.get() >= 0 {
+        if self.timer.exists() {
             return;
         }
-        // Two ticks make a slice: the turn that a tick ends has lasted for at least one.
-        let half = length / 2;
-        let every = libc::timespec { tv_sec: half.as_secs() as i64, tv_nsec: half.subsec_nanos().max(1) as i64 };
-        let setting = libc::itimerspec { it_interval: every, it_value: every };
-        let made = carrier_timer::make(hub, libc::CLOCK_THREAD_CPUTIME_ID, MARK);
-        if let Ok(timer) = made {
-            // SAFETY: the setting is ours.
-            unsafe { sys!(libc::SYS_timer_settime, timer, 0, &setting as *const libc::itimerspec, 0) };
-            self.timer.set(timer);
+        let made = self.timer.prepare(hub);
+        if made {
+            // Two ticks make a slice: the turn that a tick ends has lasted for at least one.
+            let half = (length.as_nanos() as u64 / 2).max(1);
+            self.timer.set(half, half);
         }
-        // Pending signals and timers of a user are limited.
-        hub.carrier.set_wary(NO_TIMER, made.is_err());
+        hub.carrier.set_wary(NO_TIMER, !made);
     }
 
     /// Whether the kernel's timer `id` is one of these.
     pub(crate) fn has_timer(&self, id: i32) -> bool {
-        id >= 0 && (id == self.timer.get() || self.spin.has_timer(id) || self.lookout.has_timer(id))
+        self.timer.is(id) || self.spin.has_timer(id) || self.lookout.has_timer(id)
     }
 
     /// For as long as there is no timer each call ends a turn, and asks for a timer again.
@@ -208,8 +201,7 @@ impl Slice {
     }
 
     pub(crate) fn rebuild_in_child(&self) {
-        // Timers are not inherited.
-        self.timer.set(-1);
+        self.timer.forget_in_child();
         self.clear_mark();
         self.spin.rebuild_in_child();
         self.lookout.rebuild_in_child();

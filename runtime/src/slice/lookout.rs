@@ -5,9 +5,8 @@
 //! an interval that follows what comes: short while looks find somebody, longer with each one in vain. By the kernel's own
 //! clock it is: CPU time, which the slices are counted in, the kernel looks at only every few milliseconds.
 
-use crate::carrier_timer;
+use crate::carrier_timer::Timer;
 use crate::hub::Hub;
-use crate::sys;
 use core::cell::Cell;
 
 pub(super) const MARK: usize = 0x6772_6565_6e74_696c;
@@ -17,8 +16,7 @@ const MOST: u64 = 4_000_000;
 
 /// See the module.
 pub(super) struct Lookout {
-    /// The kernel's number of the timer, or -1.
-    timer: Cell<i32>,
+    timer: Timer,
     /// The timer has been set and has not signalled yet.
     set: Cell<bool>,
     interval: Cell<u64>,
@@ -26,26 +24,19 @@ pub(super) struct Lookout {
 
 impl Lookout {
     pub(super) const fn new() -> Self {
-        Lookout { timer: Cell::new(-1), set: Cell::new(false), interval: Cell::new(MOST) }
+        Lookout { timer: Timer::new(libc::CLOCK_MONOTONIC, MARK), set: Cell::new(false), interval: Cell::new(MOST) }
     }
 
     /// A thread that computes is about to go on.
     pub(super) fn begin(&self, hub: &Hub) {
-        if self.set.get() || !hub.may_be_told() {
+        // Without a timer, the slice's ticks must do.
+        if self.set.get() || !hub.may_be_told() || !self.timer.prepare(hub) {
             return;
         }
-        if self.timer.get() < 0 {
-            // Timers of a user are limited: without one, the slice's ticks must do.
-            let Ok(timer) = carrier_timer::make(hub, libc::CLOCK_MONOTONIC, MARK) else { return };
-            self.timer.set(timer);
-        }
         let left = hub.until_deadline().unwrap_or(MOST).max(LEAST);
-        let next = libc::timespec { tv_sec: 0, tv_nsec: left.min(self.interval.get()) as i64 };
-        let once = libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: next };
         // First, since the signal may come before the call is over.
         self.set.set(true);
-        // SAFETY: the setting is ours.
-        unsafe { sys!(libc::SYS_timer_settime, self.timer.get(), 0, &once as *const libc::itimerspec, 0) };
+        self.timer.set(left.min(self.interval.get()), 0);
     }
 
     /// The timer has signalled.
@@ -68,11 +59,11 @@ impl Lookout {
     }
 
     pub(super) fn has_timer(&self, id: i32) -> bool {
-        id == self.timer.get()
+        self.timer.is(id)
     }
 
     pub(super) fn rebuild_in_child(&self) {
-        self.timer.set(-1);
+        self.timer.forget_in_child();
         self.set.set(false);
     }
 }

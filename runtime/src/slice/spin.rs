@@ -9,15 +9,15 @@
 //! kernel looks at only now and then. A slice's tick that finds no `pause` has a few such ticks look whether the thread
 //! goes round, less and less often if it does not.
 
-use crate::carrier_timer;
+use crate::carrier_timer::Timer;
 use crate::hub::Hub;
+use crate::protection_keys;
 use crate::signals::context::Registers;
-use crate::{protection_keys, sys};
 use core::cell::Cell;
 
 pub(super) const MARK: usize = 0x6772_6565_6e74_696a;
 /// Between two ticks while somebody spins, ns. Each costs some 3 µs.
-const INTERVAL: i64 = 50_000;
+const INTERVAL: u64 = 50_000;
 /// Ticks without use before they end.
 const PATIENCE: u32 = 32;
 /// So many look whether a thread goes round.
@@ -27,8 +27,7 @@ const MOST_UNLOOKED: u32 = 64;
 
 /// See the module.
 pub(super) struct Spin {
-    /// The kernel's number of the timer, or -1.
-    timer: Cell<i32>,
+    timer: Timer,
     ticking: Cell<bool>,
     /// Ticks in a row that were of no use.
     useless: Cell<u32>,
@@ -87,7 +86,7 @@ fn is_rest(code: &[u8], at: usize) -> bool {
 impl Spin {
     pub(super) const fn new() -> Self {
         Spin {
-            timer: Cell::new(-1),
+            timer: Timer::new(libc::CLOCK_MONOTONIC, MARK),
             ticking: Cell::new(false),
             useless: Cell::new(0),
             found: Cell::new(false),
@@ -141,27 +140,19 @@ impl Spin {
     /// A thread spins, or did so when its last turn ended.
     pub(super) fn watch(&self, hub: &Hub) {
         self.useless.set(0);
-        if self.ticking.get() {
-            return;
+        // Without a timer, the slice's ticks must do.
+        if !self.ticking.get() && self.timer.prepare(hub) {
+            self.set(INTERVAL);
         }
-        if self.timer.get() < 0 {
-            // Timers of a user are limited: without one, the slice's ticks must do.
-            let Ok(timer) = carrier_timer::make(hub, libc::CLOCK_MONOTONIC, MARK) else { return };
-            self.timer.set(timer);
-        }
-        self.set(INTERVAL);
     }
 
-    fn set(&self, interval: i64) {
-        let every = libc::timespec { tv_sec: 0, tv_nsec: interval };
-        let setting = libc::itimerspec { it_interval: every, it_value: every };
-        // SAFETY: the setting is ours.
-        unsafe { sys!(libc::SYS_timer_settime, self.timer.get(), 0, &setting as *const libc::itimerspec, 0) };
+    fn set(&self, interval: u64) {
+        self.timer.set(interval, interval);
         self.ticking.set(interval != 0);
     }
 
     pub(super) fn has_timer(&self, id: i32) -> bool {
-        id == self.timer.get()
+        self.timer.is(id)
     }
 
     /// A tick of these was of no use.
@@ -182,7 +173,7 @@ impl Spin {
     }
 
     pub(super) fn rebuild_in_child(&self) {
-        self.timer.set(-1);
+        self.timer.forget_in_child();
         self.ticking.set(false);
         self.found.set(false);
     }
