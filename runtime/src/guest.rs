@@ -31,8 +31,8 @@ pub use calls::modules;
 pub(crate) use calls::{call_for, foreign_call_for, has, is_left_out};
 pub(crate) use helper::call as call_in_helper;
 pub use locks::{set_kernel_ranges, KernelRanges};
-pub use sets::Look;
 pub(crate) use sets::{sleep_until_clock, wait_for_any, wait_for_child};
+pub use sets::{Look, Pause};
 
 use crate::calls::{error, Outcome, ERESTARTNOINTR};
 use crate::config::Config;

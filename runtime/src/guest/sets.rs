@@ -120,6 +120,14 @@ pub(crate) fn sleep_until_clock(guest: &Guest, clock: i32, target: u64) -> isize
 /// A wait of the calling guest for something that a thread of the layer above does.
 pub struct Look(i32);
 
+/// How `Look::pause` ended.
+pub enum Pause {
+    Over,
+    /// The callback leaves the wait to the kernel, or there is none.
+    Passed,
+    GivenUp,
+}
+
 impl Look {
     /// `None` in a thread that is no guest, in the middle of another call of ours, and without descriptors.
     pub fn begin() -> Option<Look> {
@@ -156,6 +164,20 @@ impl Look {
             events::clear(self.0);
         }
         true
+    }
+
+    /// Others run for `ns`.
+    pub fn pause(ns: u64) -> Pause {
+        let Some((hub, guest)) = super::current().and_then(|hub| Some((hub, hub.guest.as_ref()?))) else {
+            return Pause::Passed;
+        };
+        let wake = guest.sleep(Some(sys::now() + ns));
+        hub.carrier.inside.store(0, Relaxed);
+        match wake {
+            Wake::Interrupted if guest.has_passed() => Pause::Passed,
+            Wake::Interrupted => Pause::GivenUp,
+            _ => Pause::Over,
+        }
     }
 
     /// The wait is over. Who tells later ends another wait for nothing.

@@ -9,8 +9,8 @@ use crate::found_early;
 use crate::guest;
 use core::ffi::{c_char, c_int, c_void, CStr};
 use core::ptr;
-use core::sync::atomic::{AtomicU8, Ordering::*};
-use greenpatch_runtime::guest::Look;
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::*};
+use greenpatch_runtime::guest::{Look, Pause};
 use greenpatch_runtime::modules::Module;
 use libc::{addrinfo, sockaddr, socklen_t};
 use redhook::{hook, real};
@@ -90,14 +90,38 @@ extern "C" fn look_up(request: *mut c_void) -> *mut c_void {
     ptr::null_mut()
 }
 
+/// Has a thread perform `request`. Where the system has none left, others run for a while before it is tried again, for
+/// half a second in all. `None`: there is none to be had; an error: the callback has given up.
+fn start(request: *mut LookUp) -> Option<Result<(), ()>> {
+    const FIRST_PAUSE_NS: u64 = 1_000_000;
+    const LAST_PAUSE_NS: u64 = 256_000_000;
+    /// Nothing came of trying again the last time.
+    static IN_VAIN: AtomicBool = AtomicBool::new(false);
+    let mut pause = FIRST_PAUSE_NS;
+    while !guest::start_detached(look_up, request.cast()) {
+        if IN_VAIN.load(Relaxed) || pause > LAST_PAUSE_NS {
+            IN_VAIN.store(true, Relaxed);
+            return None;
+        }
+        match Look::pause(pause) {
+            Pause::Over => pause *= 2,
+            Pause::Passed => return None,
+            Pause::GivenUp => return Some(Err(())),
+        }
+    }
+    IN_VAIN.store(false, Relaxed);
+    Some(Ok(()))
+}
+
 /// Has a thread answer while others run. `None`: it is to be asked here.
 fn ask(question: Question) -> Option<Result<Box<LookUp>, ()>> {
     let wait = Look::begin()?;
     let request = LookUp { state: AtomicU8::new(RUNNING), question, result: 0, errno: 0, wait };
     let request = Box::into_raw(Box::new(request));
-    if !guest::start_detached(look_up, request.cast()) {
+    let started = start(request);
+    if !matches!(started, Some(Ok(()))) {
         unsafe { Box::from_raw(request) }.wait.end();
-        return None;
+        return started.map(|_| Err(()));
     }
     let finished = || unsafe { (*request).state.load(Acquire) } == DONE;
     let waited = unsafe { (*request).wait.until(finished) };
