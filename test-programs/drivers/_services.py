@@ -65,6 +65,13 @@ class Service:
         return self
 
     def __exit__(self, *_):
+        def sleeps():
+            with open(f"/proc/{self.process.pid}/stat") as stat:
+                return stat.read().rpartition(")")[2].split()[0] in "SZ"
+
+        # A signal that arrives after Python's last look for signals and before the system call that waits is seen only
+        # when the wait ends by itself: in eventlet a minute later.
+        eventually(sleeps, "the service does not come to rest")
         self.process.send_signal(signal.SIGTERM)
         self.status = self.process.wait(20)
         if os.path.exists(self.path):
