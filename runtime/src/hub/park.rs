@@ -203,6 +203,27 @@ impl Hub {
         !self.ready.is_empty()
     }
 
+    /// Whether a green thread that does not compute waits for its turn.
+    pub(crate) fn somebody_reacts(&self) -> bool {
+        self.ready.somebody_reacts()
+    }
+
+    /// Waits for at most `ns` in the turn of the current green thread until a helper has made somebody ready.
+    pub(crate) fn await_helper(&self, ns: u64) -> bool {
+        if self.helpers_busy.get() == 0 {
+            return false;
+        }
+        let end = sys::now() + ns;
+        loop {
+            self.look(false);
+            if self.somebody_reacts() || sys::now() >= end {
+                return self.somebody_reacts();
+            }
+            // SAFETY: no arguments.
+            unsafe { sys!(libc::SYS_sched_yield) };
+        }
+    }
+
     #[inline]
     pub(super) fn make_ready(&self, green: &Green) {
         green.state.set(State::Ready);
