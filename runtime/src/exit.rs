@@ -3,7 +3,8 @@
 //!
 //! Between the look at `Carrier::attention` and the jump into the program a signal may be queued. So that it is not
 //! forgotten, the kernel-level signal handler moves a context that it interrupted in one of these windows back to the
-//! look (`fixup`); everything that a window needs stays in place until its last instruction.
+//! look (`fixup`); everything that a window needs stays in place until its last instruction. The look's way back into the
+//! runtime belongs to the window up to where the carrier is inside again: the next signal may come before that.
 //!
 //! ```text
 //!  gp_start_frame              where a new thread comes out of its first switch: the way out for its frame
@@ -38,13 +39,16 @@ global_asm!(
 .hidden gp_exit_check
 .hidden gp_exit_jump
 .hidden gp_exit_retry
+.hidden gp_exit_inside
 .hidden gp_exit_quiet
 .hidden gp_enter
 .hidden gp_enter_check
 .hidden gp_enter_end
 .hidden gp_enter_attention
+.hidden gp_enter_inside
 .hidden gp_restorer
 .hidden gp_restorer_again
+.hidden gp_restorer_inside
 .hidden gp_alt_restorer
 .hidden gp_move_frame
 .hidden gp_kernel_restorer
@@ -57,13 +61,16 @@ global_asm!(
 .globl gp_exit_check
 .globl gp_exit_jump
 .globl gp_exit_retry
+.globl gp_exit_inside
 .globl gp_exit_quiet
 .globl gp_enter
 .globl gp_enter_check
 .globl gp_enter_end
 .globl gp_enter_attention
+.globl gp_enter_inside
 .globl gp_restorer
 .globl gp_restorer_again
+.globl gp_restorer_inside
 .globl gp_alt_restorer
 .globl gp_kernel_restorer
 .globl gp_preempt
@@ -142,6 +149,7 @@ gp_exit_jump:
 gp_exit_retry:
     mov r12, [rbx + {carrier}]
     mov dword ptr [r12], 1
+gp_exit_inside:
     lea rsp, [rbx - 64]
     and rsp, -64
     mov rdi, rbx
@@ -195,6 +203,7 @@ gp_default_mxcsr:
     .long 0x1f80
 gp_enter_attention:
     mov dword ptr [r12], 1
+gp_enter_inside:
     mov rdi, r12
     mov rsi, rsp
     lea rsp, [rsp - 256]
@@ -241,6 +250,7 @@ gp_restorer:
     mov r12, fs:[r12]
 gp_restorer_again:
     mov dword ptr [r12], 1
+gp_restorer_inside:
     lea rsp, [rbx - 64]
     and rsp, -64
     mov rdi, r12
@@ -336,12 +346,15 @@ extern "C" {
     fn gp_exit_check();
     fn gp_exit_jump();
     fn gp_exit_retry();
+    fn gp_exit_inside();
     fn gp_enter_check();
     fn gp_enter_end();
     fn gp_enter_attention();
+    fn gp_enter_inside();
     fn gp_restorer();
     fn gp_preempt();
     fn gp_restorer_again();
+    fn gp_restorer_inside();
     fn gp_alt_restorer();
     fn gp_sigreturn_check();
     fn gp_sigreturn_end();
@@ -402,6 +415,16 @@ pub(crate) enum Position {
 pub(crate) fn fixup(window: Window<'_>) -> Position {
     let address = |label: unsafe extern "C" fn()| label as *const () as usize;
     let rip = *window.rip;
+    // Moved back or sent back to the look, but not inside yet.
+    let backs = [
+        (address(gp_exit_retry), address(gp_exit_inside)),
+        (address(gp_enter_attention), address(gp_enter_inside)),
+        (address(gp_restorer_again), address(gp_restorer_inside)),
+    ];
+    if let Some((begin, _)) = backs.into_iter().find(|&(begin, end)| (begin..end).contains(&rip)) {
+        *window.rip = begin;
+        return Position::MovedBack;
+    }
     if rip == address(gp_exit_jump) {
         *window.rip = window.rcx;
         Position::AsGoodAsOut
