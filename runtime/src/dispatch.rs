@@ -232,6 +232,7 @@ fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
     match descriptors::call(hub, frame) {
         Outcome::Pass(reason) => {
             if reason == Reason::NoOtherGreenThread {
+                hub.slice.rest();
                 let settled = stack_pool::alone() && !names::any_open();
                 if settled && gp_interest[frame.number & (NUMBERS - 1)].load(Relaxed) & (READS | WRITES) != 0 {
                     hub.carrier.alone.store(1, Relaxed);

@@ -131,7 +131,7 @@ pub struct Green {
     /// The park that is under way has an entry in the timers.
     pub(crate) timed: Cell<bool>,
     pub(crate) pace: Cell<Pace>,
-    /// It has used up a slice: so many more waits until it no longer counts as one that computes between them.
+    /// It was found computing: so many more waits until it no longer counts as one that computes between them.
     pub(crate) computed: Cell<u8>,
     /// `pthread_cancel` has named this thread: hooks by name leave the call to libc.
     pub cancel_marked: Cell<bool>,
@@ -229,8 +229,14 @@ impl Green {
 
     /// It has used up a slice, or is taken for one that will.
     pub(crate) fn set_computes(&self) {
-        const WAITS: u8 = 8;
         self.pace.set(Pace::Computes);
+        self.note_computing();
+    }
+
+    /// It was found computing. Where the carrier shares its processor with other processes, turns may end before a slice
+    /// is used up, at every wait of theirs.
+    pub(crate) fn note_computing(&self) {
+        const WAITS: u8 = 8;
         self.computed.set(WAITS);
     }
 

@@ -137,6 +137,7 @@ impl Slice {
 
     /// Whether the turn that a tick has found has used up its slice.
     fn is_used_up(&self, hub: &Hub, info: &Info) -> bool {
+        hub.current().note_computing();
         hub.cpu.tick(hub, intervals(info) * self.length.map_or(0, |length| length.as_nanos() as u64 / 2));
         self.turn.replace(hub.turn()) == hub.turn()
     }
@@ -177,6 +178,14 @@ impl Slice {
         if spun {
             self.spin.watch(hub);
         }
+    }
+
+    /// A call of the only green thread there is goes to the kernel, where a tick would end a sleep with EINTR: those that do
+    /// not count CPU time stop.
+    #[inline]
+    pub(crate) fn rest(&self) {
+        self.lookout.rest();
+        self.spin.rest();
     }
 
     /// The current turn is to end at the next way out.

@@ -153,11 +153,14 @@ impl Hub {
     fn let_others_pass(&self) {
         const ROUNDS: usize = 8;
         let used = self.slices_used.get();
+        // It has its turn back before others that compute: it is about to wait, or to let go of a lock.
+        let pace = self.current().pace.replace(Pace::Reacts);
         for _ in 0..ROUNDS {
             if !self.yield_now() || self.slices_used.get() != used {
-                return;
+                break;
             }
         }
+        self.current().pace.set(pace);
     }
 
     /// Lets all others run until they wait for something, end, or have used a time slice up. False if there were none.

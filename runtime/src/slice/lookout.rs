@@ -39,6 +39,14 @@ impl Lookout {
         self.timer.set(left.min(self.interval.get()), 0);
     }
 
+    /// Nobody is there to look for.
+    pub(super) fn rest(&self) {
+        if self.set.get() {
+            self.timer.set(0, 0);
+            self.ended();
+        }
+    }
+
     /// The timer has signalled.
     pub(super) fn ended(&self) {
         self.set.set(false);

@@ -155,6 +155,13 @@ impl Spin {
         self.timer.is(id)
     }
 
+    /// There is nobody to spin for.
+    pub(super) fn rest(&self) {
+        if self.ticking.get() {
+            self.set(0);
+        }
+    }
+
     /// A tick of these was of no use.
     pub(super) fn waste(&self) {
         self.useless.set(self.useless.get() + 1);
