@@ -26,6 +26,7 @@ static void check_open(int mine, int others) {
 int main(void) {
     char dir[256];
     snprintf(path, sizeof path, "%s/fifo", temp_dir(dir));
+    unlink(path); // left by a run that was killed
     CHECK_OK(mkfifo(path, 0600));
     for (int i = 0; i < 5; i++) {
         check_open(O_RDONLY, O_WRONLY);

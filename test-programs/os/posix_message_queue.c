@@ -32,6 +32,7 @@ int main(void) {
     char name[64], text[64];
     snprintf(name, sizeof name, "/greenpatch-test-%d", (int)getpid());
     struct mq_attr attr = {.mq_maxmsg = 4, .mq_msgsize = sizeof text};
+    mq_unlink(name); // left by a run that was killed
     queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
     if (queue == (mqd_t)-1 && (errno == ENOSYS || errno == EACCES))
         SKIP("no POSIX message queues here");

@@ -319,6 +319,7 @@ static void a_fifo_path(struct object *o) {
     char folder[256];
     none(o);
     snprintf(o->path, sizeof o->path, "%s/fifo", temp_dir(folder));
+    unlink(o->path); // left by a run that was killed
     CHECK_OK(mkfifo(o->path, 0600));
 }
 static long in_open(struct object *o) { return accepted(open(o->path, O_RDONLY)); }

@@ -74,6 +74,7 @@ int main(void) {
     CHECK_OK(inotify_add_watch(watch, temp_dir(dir), IN_CREATE));
     char name[64], data[4096];
     snprintf(name, sizeof name, "/greenpatch-test-poll-%d", (int)getpid());
+    mq_unlink(name); // left by a run that was killed
     queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
     if (queue != (mqd_t)-1)
         CHECK_OK(mq_unlink(name));

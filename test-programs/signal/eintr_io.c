@@ -82,6 +82,7 @@ int main(int argc, char **argv) {
     fill();
     snprintf(fifo, sizeof fifo, "/tmp/greenpatch-fifo-%d", getpid());
     snprintf(file, sizeof file, "/tmp/greenpatch-lock-%d", getpid());
+    unlink(fifo); // left by a run that was killed
     CHECK_OK(mkfifo(fifo, 0600));
     locked = open(file, O_RDWR | O_CREAT, 0600);
     other = open(file, O_RDWR);

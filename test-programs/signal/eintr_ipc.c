@@ -55,6 +55,7 @@ int main(int argc, char **argv) {
     char name[64];
     struct mq_attr attr = {.mq_maxmsg = 1, .mq_msgsize = 64};
     snprintf(name, sizeof name, "/greenpatch-eintr-%d", getpid());
+    mq_unlink(name); // left by a run that was killed
     queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
     if (queue == (mqd_t)-1)
         SKIP("no message queues here");

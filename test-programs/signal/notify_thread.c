@@ -41,6 +41,7 @@ int main(void) {
 
     struct mq_attr attr = {.mq_maxmsg = 4, .mq_msgsize = 64};
     snprintf(name, sizeof name, "/greenpatch-notify-%d", getpid());
+    mq_unlink(name); // left by a run that was killed
     mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &attr);
     if (queue == (mqd_t)-1)
         SKIP("no message queues here; the rest passed");

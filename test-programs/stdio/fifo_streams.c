@@ -17,6 +17,7 @@ static void *write_some(void *arg) {
 int main(void) {
     char dir[256];
     snprintf(path, sizeof path, "%s/fifo", temp_dir(dir));
+    unlink(path); // left by a run that was killed
     CHECK_OK(mkfifo(path, 0600));
     for (int round = 0; round < 3; round++) {
         pthread_t t = spawn(write_some, NULL);

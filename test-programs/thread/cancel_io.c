@@ -51,6 +51,7 @@ int main(int argc, char **argv) {
     CHECK_OK(fcntl(full[1], F_SETFL, 0));
     snprintf(fifo, sizeof fifo, "/tmp/greenpatch-fifo-%d", getpid());
     snprintf(lock_file, sizeof lock_file, "/tmp/greenpatch-lock-%d", getpid());
+    unlink(fifo); // left by a run that was killed
     CHECK_OK(mkfifo(fifo, 0600));
     locked = open(lock_file, O_RDWR | O_CREAT, 0600);
     other = open(lock_file, O_RDWR);

@@ -92,6 +92,7 @@ static void named(const char *name) {
     CHECK(sem_open(longest, 0) == SEM_FAILED && (errno == EINVAL || errno == ENAMETOOLONG));
     CHECK_ERR(sem_unlink(name), ENOENT);
     CHECK(sem_unlink(longest) == -1 && (errno == ENOENT || errno == ENAMETOOLONG));
+    sem_unlink(name); // left by a run that was killed
     sem_t *made = sem_open(name, O_CREAT | O_EXCL, 0600, 1);
     CHECK(made != SEM_FAILED);
     OPEN_ERR(EEXIST, name, O_CREAT | O_EXCL, 0600, 1);
