@@ -446,3 +446,32 @@ pub(crate) fn fixup(window: Window<'_>) -> Position {
         Position::Elsewhere
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a context that was interrupted at `rip` goes on, if it is moved back.
+    fn moved_back(rip: usize) -> Option<usize> {
+        let (mut rip, mut rbx) = (rip, 0);
+        match fixup(Window { rip: &mut rip, rbx: &mut rbx, rcx: 0, rsp: 0 }) {
+            Position::MovedBack => Some(rip),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_way_back_is_closed_until_the_carrier_is_inside() {
+        let address = |label: unsafe extern "C" fn()| label as *const () as usize;
+        for (look, back, inside) in [
+            (address(gp_exit_check), address(gp_exit_retry), address(gp_exit_inside)),
+            (address(gp_enter_check), address(gp_enter_attention), address(gp_enter_inside)),
+            (address(gp_sigreturn_check), address(gp_restorer_again), address(gp_restorer_inside)),
+        ] {
+            assert_eq!(moved_back(look), Some(back));
+            assert_eq!(moved_back(back), Some(back));
+            assert_eq!(moved_back(inside - 1), Some(back));
+            assert_eq!(moved_back(inside), None);
+        }
+    }
+}

@@ -103,7 +103,8 @@ static void impatient(void *arg) {
     char byte[4096] = "";
     CHECK_ERR(recv(fds[0], byte, 1, 0), EAGAIN);
     // The kernel counts in ticks of its own, which come late where a processor is taken away: it may wait for less.
-    CHECK(!hub_is_guest || now_ns(CLOCK_MONOTONIC) - begin >= 49000000);
+    int kernel_waits = !hub_is_guest && !(preloaded() && greenpatch_is_patched("socket") == 1);
+    CHECK(kernel_waits || now_ns(CLOCK_MONOTONIC) - begin >= 49000000);
     ssize_t put;
     while ((put = send(fds[0], byte, sizeof byte, 0)) > 0) {
     }

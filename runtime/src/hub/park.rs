@@ -177,7 +177,7 @@ impl Hub {
         self.outranked() || self.current().scheduling.rank() == 0 && self.ready.somebody_reacts()
     }
 
-    /// Whether the current green thread has used up a slice lately.
+    /// Whether the current green thread was found computing lately.
     #[inline]
     pub(crate) fn computes(&self) -> bool {
         self.current().computed.get() != 0
