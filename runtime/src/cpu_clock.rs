@@ -2,8 +2,8 @@
 //!
 //! To look at the carrier's clock at every switch costs more than the switch, so it is done only once somebody has
 //! asked for a green thread's CPU time; from then on the clocks are exact, and what the hub does counts for who runs
-//! next. What was used before is an estimate: each tick of the time slice counts for the thread that it finds, as in a
-//! kernel without precise accounting; the main thread also has what was used before there was a second one.
+//! next. What was used before is an estimate: each tick of ours has the thread that it finds pay for all since the tick
+//! before, as in a kernel without precise accounting; the main thread also has what was used before there was a second one.
 
 use crate::green_thread::Green;
 use crate::hub::Hub;
@@ -21,7 +21,7 @@ struct Wait {
 pub struct CpuClock {
     /// The carrier's clock is looked at when a turn ends.
     exact: Cell<bool>,
-    /// What the carrier had used when the current turn began.
+    /// What the carrier had used when the current turn began, or, as long as it is an estimate, at the last tick.
     mark: Cell<u64>,
     /// There has been a second thread.
     begun: Cell<bool>,
@@ -46,8 +46,9 @@ impl CpuClock {
     /// The second green thread is being made.
     #[inline]
     pub(crate) fn begin(&self, hub: &Hub) {
-        if !self.begun.replace(true) && !self.exact.get() {
-            hub.current().cpu_time.set(carrier());
+        if !self.begun.replace(true) {
+            self.mark.set(carrier());
+            hub.current().cpu_time.set(self.mark.get());
         }
     }
 
@@ -61,9 +62,7 @@ impl CpuClock {
 
     #[cold]
     fn settle(&self, hub: &Hub, green: &Green) {
-        let now = carrier();
-        let used = green.cpu_time.get() + now.saturating_sub(self.mark.replace(now));
-        green.cpu_time.set(used);
+        let used = self.count(green);
         for wait in self.waits.borrow().iter() {
             if wait.of == green.tid.get() && wait.until <= used {
                 // SAFETY: records are never freed.
@@ -72,20 +71,34 @@ impl CpuClock {
         }
     }
 
-    /// A tick of the time slice, after so many ns of the carrier's time. Called by the kernel-level signal handler.
-    pub(crate) fn tick(&self, hub: &Hub, ns: u64) {
+    /// What the carrier has used since `mark` is `green`'s, who has used so much now.
+    fn count(&self, green: &Green) -> u64 {
+        let now = carrier();
+        let used = green.cpu_time.get() + now.saturating_sub(self.mark.replace(now));
+        green.cpu_time.set(used);
+        used
+    }
+
+    /// A tick, of whichever timer: the one that ends the turn must find the thread whose turn it was. Called by the
+    /// kernel-level signal handler.
+    pub(crate) fn tick(&self, hub: &Hub) {
         if !self.exact.get() {
-            let time = &hub.current().cpu_time;
-            time.set(time.get() + ns);
+            self.count(hub.current());
+        }
+    }
+
+    /// From here on the clocks are exact.
+    pub(crate) fn be_exact(&self, hub: &Hub) {
+        if !self.exact.replace(true) {
+            self.begin(hub);
+            self.mark.set(carrier());
         }
     }
 
     /// CPU time that `green` has used, ns.
     pub fn used(&self, hub: &Hub, green: &Green) -> u64 {
         if !self.exact.get() {
-            self.begin(hub);
-            self.mark.set(carrier());
-            self.exact.set(true);
+            self.be_exact(hub);
         } else if core::ptr::eq(green, hub.current()) {
             self.settle(hub, green);
         }

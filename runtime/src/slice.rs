@@ -69,15 +69,6 @@ pub(crate) fn tick(info: &Info) -> Option<Tick> {
     }
 }
 
-/// How many intervals of the timer a tick stands for: the kernel looks at CPU time only now and then, and seldom for a
-/// thread that shares its CPU with others.
-fn intervals(info: &Info) -> u64 {
-    const OVERRUN_AT: usize = 20;
-    // SAFETY: a timer's signal, whose number of missed intervals lies there in the kernel's layout.
-    let missed = unsafe { (info as *const Info).byte_add(OVERRUN_AT).cast::<i32>().read() };
-    1 + missed.max(0) as u64
-}
-
 impl Slice {
     pub(crate) fn new(length: Option<Duration>) -> Self {
         Slice {
@@ -102,6 +93,9 @@ impl Slice {
             // Two ticks make a slice: the turn that a tick ends has lasted for at least one.
             let half = (length.as_nanos() as u64 / 2).max(1);
             self.timer.set(half, half);
+        } else {
+            // No ticks to estimate by.
+            hub.cpu.be_exact(hub);
         }
         hub.carrier.set_wary(NO_TIMER, !made);
     }
@@ -118,12 +112,13 @@ impl Slice {
     }
 
     /// A tick has found the program with these registers: whether its turn is over.
-    pub(crate) fn is_over(&self, hub: &Hub, tick: Tick, info: &Info, registers: &Registers) -> bool {
+    pub(crate) fn is_over(&self, hub: &Hub, tick: Tick, registers: &Registers) -> bool {
+        hub.cpu.tick(hub);
         if tick == Tick::Lookout {
             self.lookout.ended();
             return hub.computes() && self.lookout.look(hub);
         }
-        let used_up = tick == Tick::Slice && self.is_used_up(hub, info);
+        let used_up = tick == Tick::Slice && self.is_used_up(hub);
         self.used_up.set(used_up);
         let spins = self.spin.is_found(hub, registers);
         match tick {
@@ -136,17 +131,17 @@ impl Slice {
     }
 
     /// Whether the turn that a tick has found has used up its slice.
-    fn is_used_up(&self, hub: &Hub, info: &Info) -> bool {
+    fn is_used_up(&self, hub: &Hub) -> bool {
         hub.current().note_computing();
-        hub.cpu.tick(hub, intervals(info) * self.length.map_or(0, |length| length.as_nanos() as u64 / 2));
         self.turn.replace(hub.turn()) == hub.turn()
     }
 
     /// A tick has interrupted the runtime.
-    pub(crate) fn mark(&self, hub: &Hub, tick: Tick, info: &Info) {
+    pub(crate) fn mark(&self, hub: &Hub, tick: Tick) {
+        hub.cpu.tick(hub);
         match tick {
             Tick::Spin => self.spin.waste(),
-            Tick::Slice if self.is_used_up(hub, info) => self.end_turn(hub),
+            Tick::Slice if self.is_used_up(hub) => self.end_turn(hub),
             Tick::Slice => {}
             Tick::Lookout => {
                 self.lookout.ended();

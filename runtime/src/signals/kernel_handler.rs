@@ -151,7 +151,7 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
     if in_program {
         hub.carrier.inside.store(1, Relaxed);
         super::drain(hub);
-        let over = tick.is_some_and(|tick| hub.slice.is_over(hub, tick, info, &context.registers));
+        let over = tick.is_some_and(|tick| hub.slice.is_over(hub, tick, &context.registers));
         if over && super::deliverable(hub, hub.current()) {
             // Its handlers first; the turn ends when the first of them returns or calls.
             hub.slice.end_turn(hub);
@@ -164,7 +164,7 @@ fn on_carrier(hub: &'static Hub, info: &Info, context: &mut UContext) {
             hub.carrier.inside.store(0, Relaxed);
         }
     } else if let Some(tick) = tick {
-        hub.slice.mark(hub, tick, info);
+        hub.slice.mark(hub, tick);
     } else if storm || signals.ring.nearly_full() {
         // Nothing is lost: what comes now waits in the kernel until the ring has been read. A timer with an interval of
         // a microsecond has always run out again before the next instruction.
