@@ -155,6 +155,7 @@ impl Hub {
         if self.live() == 0 {
             sys::exit_group(self.exit_status.get());
         }
+        signals::own_frame::give_buffer_back(green);
         if !ptr::eq(green, self.main) {
             self.spare.borrow_mut().push(green);
         }

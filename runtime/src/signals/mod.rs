@@ -10,7 +10,7 @@ pub mod context;
 pub mod deliver;
 pub mod kernel_handler;
 mod masks;
-mod own_frame;
+pub(crate) mod own_frame;
 pub mod pending;
 mod routing;
 

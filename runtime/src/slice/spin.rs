@@ -13,11 +13,15 @@ use crate::carrier_timer::Timer;
 use crate::hub::Hub;
 use crate::protection_keys;
 use crate::signals::context::Registers;
+use crate::sys;
 use core::cell::Cell;
 
 pub(super) const MARK: usize = 0x6772_6565_6e74_696a;
 /// Between two ticks while somebody spins, ns. Each costs some 3 µs.
 const INTERVAL: u64 = 50_000;
+/// A tick that follows another one so soon, as two that a long system call has held up do, finds the program where that
+/// one has left it.
+const SOON: u64 = INTERVAL / 4;
 /// Ticks without use before they end.
 const PATIENCE: u32 = 32;
 /// So many look whether a thread goes round.
@@ -37,6 +41,8 @@ pub(super) struct Spin {
     turn: Cell<u32>,
     places: [Cell<u64>; LOOKS as usize],
     found_at: Cell<usize>,
+    /// When the last of these ticks was, ns.
+    looked_at: Cell<u64>,
     /// Of the slice's ticks: how many more go by without a look, and how many after the next look in vain.
     unlooked: Cell<u32>,
     wait: Cell<u32>,
@@ -93,6 +99,7 @@ impl Spin {
             turn: Cell::new(0),
             places: [const { Cell::new(0) }; LOOKS as usize],
             found_at: Cell::new(0),
+            looked_at: Cell::new(0),
             unlooked: Cell::new(0),
             wait: Cell::new(0),
         }
@@ -113,6 +120,10 @@ impl Spin {
     fn goes_round(&self, hub: &Hub, registers: &Registers) -> bool {
         if self.turn.replace(hub.turn()) != hub.turn() {
             self.found_at.set(0);
+        }
+        let now = sys::now();
+        if now - self.looked_at.replace(now) < SOON && self.found_at.get() != 0 {
+            return false;
         }
         let (place, count) = (place(registers), self.found_at.get());
         let known = self.places.iter().take(count).any(|old| old.get() == place);
