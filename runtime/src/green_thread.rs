@@ -176,6 +176,8 @@ pub struct Green {
     pub(crate) counted_mask: Cell<Option<u64>>,
     /// The signals that a sigtimedwait under way waits for.
     pub sigwait: Cell<u64>,
+    /// Kept once some thread has one: see `gs_base`.
+    pub(crate) gs_base: Cell<usize>,
     /// CPU time used in finished turns, ns: see `cpu_clock`.
     pub(crate) cpu_time: Cell<u64>,
     /// Where the state goes when a time slice is over, in aligned pieces; empty until then.
@@ -221,6 +223,7 @@ impl Green {
             sigwait: Cell::new(0),
             float: Cell::new(FloatControl::DEFAULT),
             rights: Cell::new(protection_keys::DEFAULT),
+            gs_base: Cell::new(0),
             cpu_time: Cell::new(0),
             context: Context::new(),
             preempt_stack: UnsafeCell::new(Vec::new()),
@@ -267,6 +270,7 @@ impl Green {
         self.pending.borrow_mut().clear();
         self.alt_stack.set(AltStack::DISABLED);
         self.sigwait.set(0);
+        self.gs_base.set(0);
         self.cpu_time.set(0);
     }
 

@@ -21,7 +21,7 @@ use crate::slice::Slice;
 use crate::switch::{self, Context, FloatControl, Mapping};
 use crate::thread_limit::ThreadLimit;
 use crate::timers::Timers;
-use crate::{fs_attributes, futex_queue, protection_keys, report, signals, stack_pool, sys};
+use crate::{fs_attributes, futex_queue, gs_base, protection_keys, report, signals, stack_pool, sys};
 use core::cell::{Cell, RefCell};
 use core::hash::{BuildHasherDefault, Hasher};
 use core::ptr;
@@ -96,6 +96,8 @@ pub struct Hub {
     native_thread_pointer: usize,
     /// What the carrier's words were when the last turn ended.
     float: Cell<FloatControl>,
+    /// The carrier's base of `gs` when the last turn ended, or as the program has told the kernel since.
+    pub(crate) gs_base: Cell<usize>,
     /// Where `run` goes on.
     context: Context,
     _stack: Mapping,
@@ -225,6 +227,7 @@ impl Hub {
             pid: AtomicI32::new(sys::getpid()),
             native_thread_pointer: thread_pointer,
             float: Cell::new(FloatControl::current()),
+            gs_base: Cell::new(gs_base::now(0)),
             context: Context::new(),
             _stack: stack,
             turns: Cell::new(0),

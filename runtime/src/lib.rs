@@ -19,6 +19,7 @@ pub mod frame;
 pub mod fs_attributes;
 pub mod futex_queue;
 pub mod green_thread;
+pub mod gs_base;
 pub mod guard;
 pub mod guest;
 pub mod hub;

@@ -14,7 +14,8 @@
 //! * corosensei makes the first frame of a stack of ours, and is asked no more ([`begin`]). A thread of libc's begins
 //!   as the way back into the program would leave it, with nothing of ours below it ([`Context::starts_at`]).
 //! * A switch keeps what the psABI calls callee-saved, plus MXCSR and the x87 control word, which are per thread.
-//! * `fs` is the base of thread-local storage: `errno`, `__thread` and `pthread_self` follow it.
+//! * `fs` is the base of thread-local storage: `errno`, `__thread` and `pthread_self` follow it. What programs may have in
+//!   `gs` is in `gs_base`.
 
 use core::arch::{asm, global_asm};
 use core::cell::Cell;
@@ -235,7 +236,13 @@ pub unsafe fn begin(limit: usize, base: usize, context: &Context, body: impl FnO
 
 static FSGSBASE: AtomicBool = AtomicBool::new(false);
 
-/// Finds out whether user space may write the `fs` base itself; `allowed` is the test setting.
+/// Whether user space may write the bases of `fs` and `gs` itself.
+#[inline(always)]
+pub(crate) fn may_write_bases() -> bool {
+    FSGSBASE.load(Relaxed)
+}
+
+/// Finds out what `may_write_bases` tells; `allowed` is the test setting.
 pub fn detect_fsgsbase(allowed: bool) {
     const HWCAP2_FSGSBASE: u64 = 2;
     // SAFETY: reads the auxiliary vector.
@@ -257,7 +264,7 @@ pub fn thread_pointer() -> usize {
 /// `value` is a thread pointer that libc made, of a thread that is to run on this carrier.
 #[inline]
 pub unsafe fn set_thread_pointer(value: usize) {
-    if FSGSBASE.load(Relaxed) {
+    if may_write_bases() {
         // SAFETY: the kernel says that the instruction is allowed.
         unsafe { asm!("wrfsbase {}", in(reg) value, options(nostack, preserves_flags)) };
     } else {

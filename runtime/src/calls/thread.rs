@@ -6,7 +6,7 @@ use crate::frame::{CallSite, Frame};
 use crate::green_thread::Pace;
 use crate::hub::Hub;
 use crate::switch::FloatControl;
-use crate::{alloc, carrier, fs_attributes, protection_keys, stack_pool, user};
+use crate::{alloc, carrier, fs_attributes, gs_base, protection_keys, stack_pool, user};
 use core::sync::atomic::Ordering::*;
 
 /// What libc's thread creation asks for. Other combinations make kernel threads, as the program wants.
@@ -109,6 +109,7 @@ fn create(hub: &'static Hub, frame: &Frame, args: &CloneArgs, stack_top: usize) 
     }
     green.has_own_name.set(me.has_own_name.get());
     green.float.set(FloatControl::current());
+    green.gs_base.set(gs_base::now(hub.gs_base.get()));
     if protection_keys::in_use() {
         green.rights.set(protection_keys::rights());
     }

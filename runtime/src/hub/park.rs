@@ -265,6 +265,7 @@ impl Hub {
         let float = FloatControl::current();
         self.float.set(float);
         green.float.set(float);
+        gs_base::end_turn(self, green);
         if protection_keys::in_use() {
             green.rights.set(protection_keys::rights());
         }
@@ -285,6 +286,7 @@ impl Hub {
         if self.float.get() != green.float.get() {
             green.float.get().load();
         }
+        gs_base::begin_turn(self, green);
         if protection_keys::in_use() && protection_keys::rights() != green.rights.get() {
             protection_keys::set_rights(green.rights.get());
         }
