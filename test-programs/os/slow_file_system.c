@@ -1,8 +1,9 @@
 // A file system that takes its time: while one thread waits in a read, an fsync or a copy of a file of it, the others go
 // on; it is one of them that lets the file system answer.
-// shows yields: pread64 pwrite64 preadv pwritev fsync fdatasync
+// shows yields: pread64 pwrite64 preadv pwritev fsync fdatasync msync fallocate
 #include "check.h"
 #include <linux/fuse.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
@@ -86,6 +87,10 @@ static void serve(void) {
             dawdle('s');
             reply(head->unique, 0, NULL, 0);
             break;
+        case FUSE_FALLOCATE:
+            dawdle('a');
+            reply(head->unique, 0, NULL, 0);
+            break;
         case FUSE_FLUSH:
         case FUSE_RELEASE:
             reply(head->unique, 0, NULL, 0);
@@ -141,6 +146,16 @@ static void *use(void *arg) {
     case 'd':
         CHECK_OK(fdatasync(fd));
         break;
+    case 'm': {
+        void *mapped = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+        CHECK(mapped != MAP_FAILED);
+        CHECK_OK(msync(mapped, 4096, MS_SYNC));
+        CHECK_OK(munmap(mapped, 4096));
+        break;
+    }
+    case 'a':
+        CHECK_OK(posix_fallocate(fd, 0, SIZE));
+        break;
     case 'f': {
         int ends[2];
         CHECK_OK(pipe(ends));
@@ -174,7 +189,7 @@ static void watch(const char *call) {
     while (!__atomic_load_n(&done, __ATOMIC_SEQ_CST)) {
         char what;
         if (read(asked[0], &what, 1) == 1) {
-            CHECK_EQ(what, *call == 'd' ? 's' : *call == 'W' ? 'w' : strchr("sw", *call) != NULL ? *call : 'r');
+            CHECK_EQ(what, strchr("dm", *call) != NULL ? 's' : *call == 'W' ? 'w' : strchr("swa", *call) != NULL ? *call : 'r');
             CHECK(!done);
             CHECK_EQ(write(answer[1], "g", 1), 1);
             answered++;
@@ -207,7 +222,7 @@ int main(void) {
     CHECK_OK(close(device));
     CHECK_OK(fcntl(asked[0], F_SETFL, O_NONBLOCK));
     snprintf(path, sizeof path, "%s/file", folder);
-    static const char *const calls[] = {"r", "p", "v", "f", "l", "w", "W", "s", "d"};
+    static const char *const calls[] = {"r", "p", "v", "f", "l", "w", "W", "s", "d", "m", "a"};
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         watch(calls[i]);
     CHECK_OK(umount2(folder, MNT_DETACH));

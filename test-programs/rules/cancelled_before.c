@@ -1,5 +1,5 @@
 // A cancellation that is pending acts in calls on files, which never wait for long, before they do anything.
-// shows cancelled: pread64 pwrite64 preadv pwritev fsync fdatasync
+// shows cancelled: pread64 pwrite64 preadv pwritev fsync fdatasync msync fallocate
 #include "rules/points.h"
 
 static int file;
@@ -12,6 +12,8 @@ static void in_preadv(void) { (void)!preadv(file, &part, 1, 0); }
 static void in_pwritev(void) { (void)!pwritev(file, &part, 1, 0); }
 static void in_fsync(void) { (void)fsync(file); }
 static void in_fdatasync(void) { (void)fdatasync(file); }
+static void in_msync(void) { (void)msync(NULL, 0, MS_SYNC); }
+static void in_fallocate(void) { (void)fallocate(file, 0, 0, 100); }
 static void in_file_write(void) { (void)!write(file, "new!", 4); }
 static void in_file_read(void) { (void)!read(file, data, 4); }
 
@@ -24,7 +26,7 @@ static void *calls(void *arg) {
 }
 
 int main(void) {
-    static void (*const all[])(void) = {in_pread, in_pwrite, in_preadv, in_pwritev, in_fsync, in_fdatasync, in_file_write, in_file_read};
+    static void (*const all[])(void) = {in_pread, in_pwrite, in_preadv, in_pwritev, in_fsync, in_fdatasync, in_msync, in_fallocate, in_file_write, in_file_read};
     file = temp_file();
     CHECK_EQ(pwrite(file, "old!", 4, 0), 4);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {

@@ -5,6 +5,7 @@
 #include "os/channel.h"
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
+#include <linux/openat2.h>
 #include <mqueue.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -325,6 +326,12 @@ static void a_fifo_path(struct object *o) {
 static long in_open(struct object *o) { return accepted(open(o->path, O_RDONLY)); }
 static long in_openat(struct object *o) { return accepted(openat(AT_FDCWD, o->path, O_RDONLY)); }
 static long in_sys_open(struct object *o) { return accepted((int)syscall(SYS_open, o->path, O_RDONLY)); }
+static long in_openat2(struct object *o) {
+    struct open_how how = {.flags = O_RDONLY};
+    return accepted((int)syscall(SYS_openat2, AT_FDCWD, o->path, &how, sizeof how));
+}
+static long in_creat(struct object *o) { return accepted(creat(o->path, 0600)); }
+static void read_it(struct object *o) { CHECK_OK(o->other = open(o->path, O_RDONLY | O_NONBLOCK)); }
 static void open_it(struct object *o) { EVENTUALLY((o->other = open(o->path, O_WRONLY | O_NONBLOCK)) != -1); }
 
 static void two_pipes(struct object *o) { a_pipe(o); CHECK_OK(pipe(o->more)); }
@@ -479,6 +486,8 @@ static const struct point points[] = {
     {"fcntl lock", a_locked_file, in_setlkw, unlock, 0, RESTARTS | CANCELS},
     {"open", a_fifo_path, in_sys_open, open_it, 0, RESTARTS},
     {"openat", a_fifo_path, in_openat, open_it, 0, RESTARTS | CANCELS},
+    {"openat2", a_fifo_path, in_openat2, open_it, 0, RESTARTS},
+    {"creat", a_fifo_path, in_creat, read_it, 0, RESTARTS | CANCELS},
     {"openat by open", a_fifo_path, in_open, open_it, 0, RESTARTS | CANCELS},
     {"splice", two_pipes, in_splice, feed, 1, RESTARTS | CANCELS | QUITS | KEEPS},
     {"tee", two_pipes, in_tee, feed, 1, RESTARTS | CANCELS | QUITS | KEEPS},

@@ -252,17 +252,44 @@ fn forget(fd: i32) {
 }
 
 pub fn open(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    match open_comm(hub, frame.rdi, frame.rsi as i32, frame.rdx) {
+    open_file(hub, libc::AT_FDCWD, frame.rdi, frame.rsi, frame.rdx)
+}
+
+pub fn openat(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    open_file(hub, frame.rdi as i32, frame.rsi, frame.rdx, frame.r10)
+}
+
+pub fn creat(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    open_file(hub, libc::AT_FDCWD, frame.rdi, io::CREAT as usize, frame.rsi)
+}
+
+fn open_file(hub: &'static Hub, directory: i32, path: usize, flags: usize, mode: usize) -> Outcome {
+    match open_comm(hub, path, flags as i32, mode) {
         Some(outcome) => outcome,
-        None if hub.module_on(Module::Os) => io::open(hub, frame),
+        None if hub.module_on(Module::Os) => io::openat(hub, directory, path, flags, mode),
         None => Pass(Reason::ModuleOff),
     }
 }
 
-pub fn openat(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    match open_comm(hub, frame.rsi, frame.rdx as i32, frame.r10) {
+/// Of what the kernel refuses nothing is known here.
+pub fn openat2(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    /// `struct open_how`: flags, mode, how to resolve.
+    const HOW: usize = 24;
+    let (how, size) = (frame.rdx, frame.r10);
+    if size < HOW {
+        return Pass(Reason::NotOurs);
+    }
+    let [flags, mode, resolve] = match user::read::<[u64; 3]>(how) {
+        Ok(how) => how,
+        Err(_) => return Pass(Reason::NotOurs),
+    };
+    if flags >> 32 != 0 {
+        return Pass(Reason::NotOurs);
+    }
+    let comm = if resolve == 0 { open_comm(hub, frame.rsi, flags as i32, mode as usize) } else { None };
+    match comm {
         Some(outcome) => outcome,
-        None if hub.module_on(Module::Os) => io::openat(hub, frame),
+        None if hub.module_on(Module::Os) => io::openat2(hub, frame.rdi as i32, frame.rsi, flags as i32, how, size),
         None => Pass(Reason::ModuleOff),
     }
 }

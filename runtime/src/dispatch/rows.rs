@@ -6,7 +6,7 @@ use crate::calls::{
 };
 use crate::filters;
 use crate::modules::Module;
-use crate::{fs_attributes, protection_keys};
+use crate::{fs_attributes, gs_base, protection_keys};
 
 /// When a row counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,8 +61,14 @@ pub(super) const ROWS: &[Row] = &[
     row(libc::SYS_fsync, With(Module::Os), io::fsync),
     row(libc::SYS_fdatasync, With(Module::Os), io::fdatasync),
     row(libc::SYS_sync_file_range, With(Module::Os), io::sync_file_range),
+    row(libc::SYS_sync, With(Module::Os), io::sync),
+    row(libc::SYS_syncfs, With(Module::Os), io::syncfs),
+    row(libc::SYS_msync, With(Module::Os), io::msync),
+    row(libc::SYS_fallocate, With(Module::Os), io::fallocate),
     row(libc::SYS_open, Always, names::open),
     row(libc::SYS_openat, Always, names::openat),
+    row(libc::SYS_openat2, Always, names::openat2),
+    row(libc::SYS_creat, Always, names::creat),
     row(libc::SYS_flock, With(Module::Os), io::flock),
     row(libc::SYS_msgsnd, With(Module::Os), io::msgsnd),
     row(libc::SYS_msgrcv, With(Module::Os), io::msgrcv),
@@ -146,6 +152,7 @@ pub(super) const ROWS: &[Row] = &[
     row(libc::SYS_rseq, Always, thread::rseq),
     row(libc::SYS_gettid, Always, thread::gettid),
     row(libc::SYS_prctl, Always, names::prctl),
+    row(libc::SYS_arch_prctl, Always, gs_base::arch_prctl),
     row(libc::SYS_seccomp, Always, filters::install),
     row(libc::SYS_sched_setaffinity, Always, sched::sched_setaffinity),
     row(libc::SYS_sched_getaffinity, Always, sched::sched_getaffinity),

@@ -16,8 +16,9 @@ use Outcome::{Done, Pass};
 /// The call of a guest for a row that is not switched by a module, or that is another than a green thread's.
 pub(crate) fn call_for(number: i64) -> Option<Call> {
     Some(match number {
-        libc::SYS_open => io::open,
-        libc::SYS_openat => io::openat,
+        libc::SYS_open => open,
+        libc::SYS_openat => openat,
+        libc::SYS_creat => creat,
         libc::SYS_close => close,
         libc::SYS_close_range => fds::close_range,
         libc::SYS_dup => fds::dup,
@@ -46,6 +47,7 @@ pub(crate) fn is_left_out(number: i64) -> bool {
         number,
         libc::SYS_io_getevents
             | SYS_IO_PGETEVENTS
+            | libc::SYS_openat2
             | libc::SYS_io_uring_setup
             | libc::SYS_io_uring_register
             | libc::SYS_io_uring_enter
@@ -80,6 +82,18 @@ pub(crate) fn has(config: &Config, module: Module) -> bool {
 /// The modules whose calls are cooperative for guests.
 pub fn modules(config: &Config) -> Modules {
     config.modules.without(Modules::of(&[Module::Thread, Module::Signal]))
+}
+
+fn open(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    io::openat(hub, libc::AT_FDCWD, frame.rdi, frame.rsi, frame.rdx)
+}
+
+fn openat(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    io::openat(hub, frame.rdi as i32, frame.rsi, frame.rdx, frame.r10)
+}
+
+fn creat(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    io::openat(hub, libc::AT_FDCWD, frame.rdi, io::CREAT as usize, frame.rsi)
 }
 
 fn close(hub: &'static Hub, frame: &mut Frame) -> Outcome {

@@ -136,11 +136,16 @@ impl Copies {
         const TIMESPEC: usize = size_of::<libc::timespec>();
         let same = |copies: Copies| (nr, copies);
         match nr {
-            libc::SYS_flock | libc::SYS_fsync | libc::SYS_fdatasync | libc::SYS_sync_file_range | libc::SYS_close => {
-                Some(same(Copies::plain(args)))
-            }
+            libc::SYS_flock
+            | libc::SYS_fsync
+            | libc::SYS_fdatasync
+            | libc::SYS_sync_file_range
+            | libc::SYS_sync
+            | libc::SYS_syncfs
+            | libc::SYS_msync
+            | libc::SYS_fallocate
+            | libc::SYS_close => Some(same(Copies::plain(args))),
             libc::SYS_fcntl => Copies::of_structures(args, &[(2, size_of::<libc::flock>())], false).map(same),
-            libc::SYS_open => Copies::of_path(args, 0).map(same),
             libc::SYS_openat => Copies::of_path(args, 1).map(same),
             libc::SYS_connect if args[2] <= ADDRESS => Copies::of_structures(args, &[(1, args[2])], false).map(same),
             libc::SYS_accept | libc::SYS_accept4 => Copies::of_accept(args).map(same),
@@ -333,8 +338,8 @@ mod tests {
         let at = page + 4096 - 5;
         // SAFETY: the last bytes of the first page.
         unsafe { core::ptr::copy_nonoverlapping(c"/dev".as_ptr().cast::<u8>(), at as *mut u8, 5) };
-        let (_, copies) = Copies::of(libc::SYS_open, [at, 1, 2, 3, 4, 5]).unwrap();
-        assert_eq!((bytes_of(&copies, 5), copies.args[1]), (b"/dev\0".to_vec(), 1));
+        let (_, copies) = Copies::of(libc::SYS_openat, [1, at, 2, 3, 4, 5]).unwrap();
+        assert_eq!((bytes_of(&copies, 5), copies.args[2]), (b"/dev\0".to_vec(), 2));
     }
 
     #[test]

@@ -169,6 +169,39 @@ pub fn copy_file_range(hub: &'static Hub, frame: &mut Frame) -> Outcome {
     disk(hub, frame)
 }
 
+/// Those in memory are done at once.
+pub fn fallocate(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    const LITTLE: usize = 1 << 20;
+    if frame.r10 <= LITTLE && file_system(frame.rdi as i32) == Some(libc::TMPFS_MAGIC) {
+        return Pass(Reason::NonBlocking);
+    }
+    disk(hub, frame)
+}
+
+pub fn syncfs(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    disk(hub, frame)
+}
+
+pub fn sync(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    without_descriptor(hub, frame)
+}
+
+/// Waits only if it is to.
+pub fn msync(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+    if frame.rdx as i32 & libc::MS_SYNC == 0 {
+        return Pass(Reason::NonBlocking);
+    }
+    without_descriptor(hub, frame)
+}
+
+/// As `disk`, where nothing tells whose file it is.
+fn without_descriptor(hub: &'static Hub, frame: &Frame) -> Outcome {
+    if !hub.others_alive() {
+        return Pass(Reason::NoOtherGreenThread);
+    }
+    Done(offload::call(hub, frame.number as i64, frame.args()))
+}
+
 /// Opening one end of a FIFO waits for the other end.
 fn opens_fifo(directory: i32, path: usize, flags: i32) -> bool {
     let never_waits = libc::O_NONBLOCK | libc::O_PATH | libc::O_DIRECTORY | libc::O_EXCL;
@@ -183,8 +216,9 @@ fn opens_fifo(directory: i32, path: usize, flags: i32) -> bool {
     result >= 0 && stat.st_mode & libc::S_IFMT == libc::S_IFIFO
 }
 
-fn open_in_helper(hub: &'static Hub, directory: i32, path: usize, flags: usize, mode: usize) -> isize {
-    let open = |directory: i32| offload::call(hub, libc::SYS_openat, [directory as usize, path, flags, mode, 0, 0]);
+/// `number` is openat's or openat2's, whose arguments begin alike.
+fn open_in_helper(hub: &'static Hub, number: i64, directory: i32, [path, third, fourth]: [usize; 3]) -> isize {
+    let open = |directory: i32| offload::call(hub, number, [directory as usize, path, third, fourth, 0, 0]);
     if directory == libc::AT_FDCWD && fs_attributes::in_use() {
         // The helper may look at the path in another thread's turn.
         return fs_attributes::with_directory(hub, open);
@@ -192,22 +226,25 @@ fn open_in_helper(hub: &'static Hub, directory: i32, path: usize, flags: usize, 
     open(directory)
 }
 
-pub fn open(hub: &'static Hub, frame: &mut Frame) -> Outcome {
-    if !hub.others_alive() {
-        return Pass(Reason::NoOtherGreenThread);
-    }
-    if !opens_fifo(libc::AT_FDCWD, frame.rdi, frame.rsi as i32) {
-        return Pass(Reason::NotOurs);
-    }
-    Done(open_in_helper(hub, libc::AT_FDCWD, frame.rdi, frame.rsi, frame.rdx))
+/// What creat(2) is an open with.
+pub(crate) const CREAT: i32 = libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC;
+
+/// open(2) as `openat` has it, with `O_LARGEFILE` or without.
+pub fn openat(hub: &'static Hub, directory: i32, path: usize, flags: usize, mode: usize) -> Outcome {
+    open_any(hub, libc::SYS_openat, directory, flags as i32, [path, flags, mode])
 }
 
-pub fn openat(hub: &'static Hub, frame: &mut Frame) -> Outcome {
+/// `how` and `size` are openat2's, and the flags are in there.
+pub fn openat2(hub: &'static Hub, directory: i32, path: usize, flags: i32, how: usize, size: usize) -> Outcome {
+    open_any(hub, libc::SYS_openat2, directory, flags, [path, how, size])
+}
+
+fn open_any(hub: &'static Hub, number: i64, directory: i32, flags: i32, args: [usize; 3]) -> Outcome {
     if !hub.others_alive() {
         return Pass(Reason::NoOtherGreenThread);
     }
-    if !opens_fifo(frame.rdi as i32, frame.rsi, frame.rdx as i32) {
+    if !opens_fifo(directory, args[0], flags) {
         return Pass(Reason::NotOurs);
     }
-    Done(open_in_helper(hub, frame.rdi as i32, frame.rsi, frame.rdx, frame.r10))
+    Done(open_in_helper(hub, number, directory, args))
 }
