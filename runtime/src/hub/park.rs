@@ -186,7 +186,7 @@ impl Hub {
     /// Whether something may come that makes somebody ready and is no signal.
     pub(crate) fn may_be_told(&self) -> bool {
         let by_others = self.has_foreign_threads() || self.helpers_busy.get() != 0;
-        by_others || self.reactor.is_open() || !self.timers.borrow().is_empty()
+        self.others_alive() && (by_others || self.reactor.is_open() || !self.timers.borrow().is_empty())
     }
 
     /// How long it is until the first deadline, ns.
