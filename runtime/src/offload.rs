@@ -15,6 +15,7 @@ pub use disk::disk;
 pub(crate) use helper::{interrupted, Helper, Job};
 pub use lookup::await_lookups;
 
+use crate::calls::io::block::poll_now;
 use crate::calls::{error, ERESTARTNOHAND, ERESTARTSYS};
 use crate::filters;
 use crate::green_thread::{Green, Waiting, Wake};
@@ -137,6 +138,21 @@ impl Helper {
     }
 }
 
+/// How long a call that gets no helper waits before another look whether it needs one, ns.
+const LOOK_AGAIN: u64 = 5_000_000;
+
+/// Whether a call that moves data need not wait now, as far as its descriptor tells.
+fn is_ready(nr: i64, args: &[usize; 6]) -> bool {
+    /// So much a pipe takes that is ready to be written to.
+    const AT_ONCE: usize = 4096;
+    let events = match nr {
+        libc::SYS_read | libc::SYS_readv | libc::SYS_preadv2 => libc::POLLIN,
+        libc::SYS_write if args[2] <= AT_ONCE => libc::POLLOUT,
+        _ => return false,
+    };
+    poll_now(args[0] as i32, events) != 0
+}
+
 fn run(hub: &'static Hub, nr: i64, args: [usize; 6], interruptible: bool) -> isize {
     if filters::any() {
         if let Some(answer) = filters::answer(nr as usize, &args) {
@@ -148,13 +164,15 @@ fn run(hub: &'static Hub, nr: i64, args: [usize; 6], interruptible: bool) -> isi
         if let Some(helper) = start(Job::new(green, nr, args)) {
             break helper;
         }
-        if hub.helpers_busy.get() == 0 {
-            // No thread to be had at all: the kernel blocks the carrier, which is slow but right.
+        if hub.helpers_busy.get() == 0 || is_ready(nr, &args) {
+            // No thread to be had at all, or none for a call that needs none by now: at worst the kernel blocks the carrier,
+            // which is slow but right.
             // SAFETY: the program's own call.
             return unsafe { sys::syscall6(nr as usize, args[0], args[1], args[2], args[3], args[4], args[5]) };
         }
         STARVED.lock().0.push_back(green);
-        let wake = hub.park(Waiting::Helper, None, interruptible);
+        // A helper that is busy may be so until this very call has been made.
+        let wake = hub.park(Waiting::Helper, Some(sys::now() + LOOK_AGAIN), interruptible);
         let told = {
             let starved = &mut STARVED.lock().0;
             let before = starved.len();
