@@ -78,6 +78,18 @@ impl Timer {
         unsafe { sys!(libc::SYS_timer_settime, self.id.get(), 0, &setting as *const libc::itimerspec, 0) };
     }
 
+    /// Nanoseconds until it signals; `u64::MAX` if it is not set.
+    pub(crate) fn left(&self) -> u64 {
+        // SAFETY: a record of zeros is a setting.
+        let mut setting: libc::itimerspec = unsafe { core::mem::zeroed() };
+        // SAFETY: the setting is ours.
+        unsafe { sys!(libc::SYS_timer_gettime, self.id.get(), &mut setting as *mut libc::itimerspec) };
+        match setting.it_value.tv_sec as u64 * 1_000_000_000 + setting.it_value.tv_nsec as u64 {
+            0 => u64::MAX,
+            left => left,
+        }
+    }
+
     /// Timers are not inherited.
     pub(crate) fn forget_in_child(&self) {
         self.id.set(-1);

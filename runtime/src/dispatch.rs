@@ -84,18 +84,22 @@ const fn direction(number: i64) -> u8 {
 
 /// Opens the rows that `config` switches on.
 pub fn open(config: &Config) {
-    GREEN_CALLS.fill(|row| Some(row.call));
-    FOREIGN_CALLS.fill(|row| row.foreign);
     let modules = config.modules;
+    let on = |row: &Row| match row.when {
+        With(module) => modules.contains(module),
+        Descriptor => modules.contains(Module::Os) || modules.contains(Module::Socket),
+        Always => true,
+    };
+    let of_kernel = |row: &Row| if rows::is_cut_short(row.number) { calls::cut_short as Call } else { calls::pass };
+    GREEN_CALLS.fill(|row| Some(if on(row) { row.call } else { of_kernel(row) }));
+    FOREIGN_CALLS.fill(|row| row.foreign);
     for row in ROWS {
-        let on = match row.when {
-            With(module) => modules.contains(module),
-            Descriptor => modules.contains(Module::Os) || modules.contains(Module::Socket),
-            Always => true,
-        };
-        if on {
+        let interest = &gp_interest[row.number as usize];
+        if on(row) {
             let foreign = if row.foreign.is_some() { FOREIGN } else { 0 };
-            gp_interest[row.number as usize].store(GREEN | foreign | direction(row.number), Release);
+            interest.store(GREEN | foreign | direction(row.number), Release);
+        } else if rows::is_cut_short(row.number) {
+            interest.store(GREEN, Release);
         }
     }
     descriptors::open();

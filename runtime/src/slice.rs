@@ -183,6 +183,25 @@ impl Slice {
         self.spin.rest();
     }
 
+    /// A wait of the kernel's keeps all threads waiting, and a tick would end it with EINTR. A tick of the CPU clock that could
+    /// come while it begins counts as having come now.
+    pub(crate) fn hold(&self, hub: &Hub) {
+        loop {
+            self.rest();
+            let Some(length) = self.length.filter(|_| self.timer.exists()) else { return };
+            let half = (length.as_nanos() as u64 / 2).max(1);
+            if self.timer.left() >= half / 4 {
+                return;
+            }
+            self.timer.set(half, half);
+            hub.cpu.tick(hub);
+            if !self.is_used_up(hub) {
+                return;
+            }
+            hub.give_turn();
+        }
+    }
+
     /// The current turn is to end at the next way out.
     pub(crate) fn end_turn(&self, hub: &Hub) {
         self.due.set(Due::End);

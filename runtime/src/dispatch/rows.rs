@@ -41,6 +41,39 @@ pub(crate) const SYS_FUTEX_WAKE: i64 = 454;
 pub(crate) const SYS_FUTEX_WAIT: i64 = 455;
 pub(crate) const SYS_FUTEX_REQUEUE: i64 = 456;
 
+/// Waits that end when any handler has run, whatever its flags say (signal(7)): the kernel's own, too, where their module
+/// is off, and ticks of ours have a handler.
+pub(super) const fn is_cut_short(number: i64) -> bool {
+    matches!(
+        number,
+        libc::SYS_poll
+            | libc::SYS_ppoll
+            | libc::SYS_select
+            | libc::SYS_pselect6
+            | libc::SYS_epoll_wait
+            | libc::SYS_epoll_pwait
+            | libc::SYS_epoll_pwait2
+            | libc::SYS_nanosleep
+            | libc::SYS_clock_nanosleep
+            | libc::SYS_msgsnd
+            | libc::SYS_msgrcv
+            | libc::SYS_semop
+            | libc::SYS_semtimedop
+            | libc::SYS_io_getevents
+            | SYS_IO_PGETEVENTS
+            | libc::SYS_io_uring_enter
+            | libc::SYS_connect
+            | libc::SYS_accept
+            | libc::SYS_accept4
+            | libc::SYS_sendto
+            | libc::SYS_sendmsg
+            | libc::SYS_sendmmsg
+            | libc::SYS_recvfrom
+            | libc::SYS_recvmsg
+            | libc::SYS_recvmmsg
+    )
+}
+
 pub(super) const ROWS: &[Row] = &[
     // os and socket, by the kind of descriptor
     row(libc::SYS_read, Descriptor, io::read),
