@@ -220,6 +220,10 @@ fn perform(hub: &'static Hub, frame: &mut Frame) -> Way {
     let site = unsafe { &*frame.site };
     if hub.carrier.attention.load(Relaxed) != 0 || hub.carrier.wary.load(Relaxed) & HELD_BACK != 0 {
         signals::drain(hub);
+        // A plain function that has left the runtime comes here too, with the mark of a tick that found it inside.
+        if hub.slice.is_due() {
+            hub.carrier.call_attention();
+        }
     }
     let green = hub.current();
     if signals::deliverable(hub, green) {

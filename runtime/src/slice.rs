@@ -208,6 +208,12 @@ impl Slice {
         hub.carrier.call_attention();
     }
 
+    /// Whether the way out has a mark to serve.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.due.get() != Due::Nothing
+    }
+
     /// Whether the current turn is to end at the way out, where it is now.
     pub(crate) fn turn_ends(&self, hub: &Hub) -> bool {
         match self.due.replace(Due::Nothing) {
