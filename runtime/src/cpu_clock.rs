@@ -29,7 +29,7 @@ pub struct CpuClock {
 }
 
 /// What the carrier has used, ns.
-fn carrier() -> u64 {
+pub(crate) fn carrier() -> u64 {
     sys::clock(libc::CLOCK_THREAD_CPUTIME_ID).unwrap_or(0) as u64
 }
 

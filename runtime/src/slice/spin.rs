@@ -10,17 +10,17 @@
 //! goes round, less and less often if it does not.
 
 use crate::carrier_timer::Timer;
+use crate::cpu_clock;
 use crate::hub::Hub;
 use crate::protection_keys;
 use crate::signals::context::Registers;
-use crate::sys;
 use core::cell::Cell;
 
 pub(super) const MARK: usize = 0x6772_6565_6e74_696a;
 /// Between two ticks while somebody spins, ns. Each costs some 3 µs.
 const INTERVAL: u64 = 50_000;
-/// A tick that follows another one so soon, as two that a long system call has held up do, finds the program where that
-/// one has left it.
+/// A tick before the thread has used so much since the one before finds the program where that one has left it: two that a
+/// long system call has held up do, or all under a tracer that looks at each signal.
 const SOON: u64 = INTERVAL / 4;
 /// Ticks without use before they end.
 const PATIENCE: u32 = 32;
@@ -41,7 +41,7 @@ pub(super) struct Spin {
     turn: Cell<u32>,
     places: [Cell<u64>; LOOKS as usize],
     found_at: Cell<usize>,
-    /// When the last of these ticks was, ns.
+    /// What the carrier had used at the last of these ticks, ns.
     looked_at: Cell<u64>,
     /// Of the slice's ticks: how many more go by without a look, and how many after the next look in vain.
     unlooked: Cell<u32>,
@@ -121,8 +121,8 @@ impl Spin {
         if self.turn.replace(hub.turn()) != hub.turn() {
             self.found_at.set(0);
         }
-        let now = sys::now();
-        if now - self.looked_at.replace(now) < SOON && self.found_at.get() != 0 {
+        let used = cpu_clock::carrier();
+        if used.saturating_sub(self.looked_at.replace(used)) < SOON && self.found_at.get() != 0 {
             return false;
         }
         let (place, count) = (place(registers), self.found_at.get());
@@ -157,9 +157,16 @@ impl Spin {
         }
     }
 
+    /// Whoever ticks so fast that nothing gets on between two ticks, as under a tracer, must still find that it may be stopped:
+    /// `ticking` is set before the timer, and cleared after it.
     fn set(&self, interval: u64) {
+        if interval != 0 {
+            self.ticking.set(true);
+        }
         self.timer.set(interval, interval);
-        self.ticking.set(interval != 0);
+        if interval == 0 {
+            self.ticking.set(false);
+        }
     }
 
     pub(super) fn has_timer(&self, id: i32) -> bool {
