@@ -13,8 +13,9 @@ use crate::{switch, sys};
 use core::arch::asm;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// arch_prctl(2); the `libc` crate lacks it.
+/// arch_prctl(2); the `libc` crate lacks them.
 const ARCH_SET_GS: i32 = 0x1001;
+const ARCH_GET_GS: i32 = 0x1004;
 
 /// The carrier's; `known` is what the kernel was told last.
 #[inline(always)]
@@ -28,6 +29,16 @@ pub(crate) fn now(known: usize) -> usize {
     base
 }
 
+/// The carrier's, when nothing is known of what the program has told the kernel before.
+pub(crate) fn at_start() -> usize {
+    let mut base = 0usize;
+    if !switch::may_write_bases() {
+        // SAFETY: the word is ours.
+        unsafe { sys!(libc::SYS_arch_prctl, ARCH_GET_GS, &mut base as *mut usize) };
+    }
+    now(base)
+}
+
 /// Gives the carrier another.
 fn set(base: usize) {
     if switch::may_write_bases() {
@@ -39,7 +50,7 @@ fn set(base: usize) {
     }
 }
 
-/// Whether some thread has had one. Until then all are 0.
+/// Whether some thread has had one at the end of a turn. Until then all are 0.
 static IN_USE: AtomicBool = AtomicBool::new(false);
 
 #[inline(always)]

@@ -227,7 +227,7 @@ impl Hub {
             pid: AtomicI32::new(sys::getpid()),
             native_thread_pointer: thread_pointer,
             float: Cell::new(FloatControl::current()),
-            gs_base: Cell::new(gs_base::now(0)),
+            gs_base: Cell::new(gs_base::at_start()),
             context: Context::new(),
             _stack: stack,
             turns: Cell::new(0),

@@ -78,7 +78,27 @@ static void together(void *(*fn)(void *)) {
         join_thread(threads[i]);
 }
 
+static void *leaves_it(void *arg) {
+    long mine = 5;
+    CHECK(get() == arg);
+    set(&mine);
+    sched_yield();
+    CHECK_EQ(at_gs(), 5);
+    return NULL;
+}
+
 int main(void) {
+    // From before there was a second thread.
+    long first = 3;
+    set(&first);
+    pthread_t other = spawn(leaves_it, &first);
+    for (int i = 0; i < 3; i++) {
+        sched_yield();
+        CHECK_EQ(at_gs(), 3);
+    }
+    join_thread(other);
+    CHECK_EQ(at_gs(), 3);
+    set(NULL);
     CHECK_RC(pthread_barrier_init(&barrier, NULL, THREADS), 0);
     CHECK(get() == NULL);
     together(has_its_own);
